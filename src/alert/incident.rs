@@ -1,0 +1,195 @@
+//! One thing wrong with one subject, from opening to closing. This is also the stored format (JSON, a document an
+//! incident); fields are only ever added, each with a default.
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::model::view::Direction;
+use crate::model::{EdgeId, SiteId, UnixMillis, WispId};
+
+/// The closed list of conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// A link, bundle or backhaul carries less than what is required of it.
+    CapacityBelow,
+    /// A link, bundle or backhaul carries nothing.
+    LinkDown,
+    /// A site has less than its target.
+    SiteBelowTarget,
+    /// A bundle works on a member that should stand by.
+    OnStandby,
+    /// Batches of an agent are known to be lost.
+    SamplesLost,
+}
+
+impl Condition {
+    pub const ALL: [Self; 5] =
+        [Self::CapacityBelow, Self::LinkDown, Self::SiteBelowTarget, Self::OnStandby, Self::SamplesLost];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CapacityBelow => "capacity_below",
+            Self::LinkDown => "link_down",
+            Self::SiteBelowTarget => "site_below_target",
+            Self::OnStandby => "on_standby",
+            Self::SamplesLost => "samples_lost",
+        }
+    }
+}
+
+/// What an incident is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    Edge(EdgeId),
+    Site(SiteId),
+    Agent(SiteId),
+}
+
+impl Subject {
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Edge(id) => id.as_str(),
+            Self::Site(id) | Self::Agent(id) => id.as_str(),
+        }
+    }
+
+    /// `link`, `bundle`, `backhaul`, `site` or `agent`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Edge(id) => id.kind(),
+            Self::Site(_) => "site",
+            Self::Agent(_) => "agent",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentState {
+    /// Breached, but not yet for the hold time. Nobody is told.
+    Pending,
+    Open,
+    /// Fine again, but not yet for the hold time to close.
+    Closing,
+    Closed,
+}
+
+impl IncidentState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Open => "open",
+            Self::Closing => "closing",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Minor,
+    Major,
+    Critical,
+}
+
+/// One end of a link as it was when the incident opened: what a mail shows as evidence.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EvidenceEnd {
+    pub site: String,
+    pub device: String,
+    pub address: String,
+    pub model: Option<String>,
+    pub firmware: Option<String>,
+    pub answers: Option<bool>,
+    /// What is usual: the median while the link was well; `None` where the hub has not seen it well.
+    pub rsl_dbm_usual: Option<f64>,
+    pub rsl_dbm: Option<f64>,
+    pub snr_db_usual: Option<f64>,
+    pub snr_db: Option<f64>,
+    pub modulation: Option<String>,
+    pub port_rate_mbps: Option<f64>,
+    pub supply_volts: Option<f64>,
+    pub airtime_percent: Option<f64>,
+    pub noise_floor_dbm: Option<f64>,
+    pub temperature_celsius: Option<f64>,
+}
+
+/// Why a link is probably weak. `alert::engine` says how it is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbableCause {
+    Unknown,
+    RainFade,
+    Misalignment,
+    Interference,
+    Congestion,
+    PortRate,
+    Power,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    Low,
+    Medium,
+    High,
+}
+
+/// A step in an incident's life, for its time line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    pub at: UnixMillis,
+    pub state: IncidentState,
+    /// Mbps measured at that moment, where the condition is about capacity.
+    pub measured_mbps: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The token of its subject lines: 147 is `VED-147`. Given when it opens; 0 while pending.
+    pub number: u64,
+    pub condition: Condition,
+    pub subject: Subject,
+    /// Where the condition is about one direction.
+    pub direction: Option<Direction>,
+    pub severity: Severity,
+    pub state: IncidentState,
+    /// First sample of the breach that opened it.
+    pub since: UnixMillis,
+    pub opened_at: Option<UnixMillis>,
+    pub closed_at: Option<UnixMillis>,
+    /// When it last entered its present state.
+    pub changed_at: UnixMillis,
+    /// Numbers of the incidents that explain it. A consequence is shown and counted, never mailed on its own.
+    pub caused_by: Vec<u64>,
+    pub wisp: Option<WispId>,
+    pub measured_mbps: Option<f64>,
+    /// The worst while it was open.
+    pub measured_mbps_min: Option<f64>,
+    pub required_mbps: Option<f64>,
+    /// Sites with a target behind the subject when it opened, in order of id.
+    pub sites: Vec<SiteId>,
+    /// Of those, the ones that are below their target because of it.
+    pub sites_below: Vec<SiteId>,
+    /// Of those, the ones that have no path left.
+    pub sites_cut_off: Vec<SiteId>,
+    pub residents: u32,
+    pub near: Option<EvidenceEnd>,
+    pub far: Option<EvidenceEnd>,
+    pub probable_cause: ProbableCause,
+    pub confidence: Confidence,
+    pub transitions: Vec<Transition>,
+}
+
+impl Incident {
+    /// `VED-147`.
+    pub fn token(&self) -> String {
+        format!("VED-{}", self.number)
+    }
+
+    pub fn is_consequence(&self) -> bool {
+        !self.caused_by.is_empty()
+    }
+}

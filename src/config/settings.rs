@@ -1,0 +1,180 @@
+//! Checked settings of a hub (`hub.toml`) and of an agent (`agent.toml`): no text left to parse, no default missing.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::network::{Credential, Language, SecretRef};
+use crate::model::{CredentialId, SiteId};
+
+/// How to reach the MQTT broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MqttSettings {
+    pub host: String,
+    /// 8883 with TLS, 1883 without, by default.
+    pub port: u16,
+    /// `None`: plain TCP. `check` refuses it for a broker that is not on a loopback address, unless `plain = true`.
+    pub tls: Option<TlsSettings>,
+    pub user: Option<String>,
+    pub password: Option<SecretRef>,
+    /// 30 s by default.
+    pub keep_alive: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsSettings {
+    /// Certificates to trust, PEM; `None`: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate and key, PEM.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// `agent.toml`.
+#[derive(Debug, Clone)]
+pub struct AgentSettings {
+    /// The site where the agent stands: its name.
+    pub agent: SiteId,
+    /// The inventory.
+    pub network_file: PathBuf,
+    pub mqtt: MqttSettings,
+    /// The one directory that the agent writes to.
+    pub data_dir: PathBuf,
+    /// 60 s by default.
+    pub poll_interval: Duration,
+    pub spool: SpoolLimits,
+    /// Credentials that this agent has instead of, or besides, those named in the inventory.
+    pub credentials: BTreeMap<CredentialId, Credential>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpoolLimits {
+    /// 150 MB by default.
+    pub bytes_max: u64,
+    /// 35 days by default.
+    pub age_max: Duration,
+}
+
+impl Default for SpoolLimits {
+    fn default() -> Self {
+        Self { bytes_max: 150_000_000, age_max: Duration::from_hours(35 * 24) }
+    }
+}
+
+/// `hub.toml`.
+#[derive(Debug, Clone)]
+pub struct HubSettings {
+    /// The one directory that the hub writes to: ledger, outbox, rejected batches.
+    pub data_dir: PathBuf,
+    /// `None`: the embedded broker of `vedetta run`.
+    pub mqtt: Option<MqttSettings>,
+    pub influx: Option<InfluxSettings>,
+    pub mail: Option<MailSettings>,
+    pub web: WebSettings,
+    pub alert: AlertSettings,
+    /// How often agents poll; a sample older than two of these and 30 s on arrival only amends history.
+    pub poll_interval: Duration,
+}
+
+/// InfluxDB 2 (or anything that speaks its write API).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InfluxSettings {
+    pub url: String,
+    pub org: String,
+    pub bucket: String,
+    pub token: Option<SecretRef>,
+    /// Certificates to trust besides the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailSettings {
+    /// `Unione Montana Alta Langa <rete@unione.example>`
+    pub from: String,
+    pub reply_to: Option<String>,
+    pub out: MailOut,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailOut {
+    Smtp(SmtpSettings),
+    /// Mails are written here for a person to open; nothing leaves the machine.
+    Maildir(PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmtpSettings {
+    pub host: String,
+    /// 465 with implicit TLS, 587 with STARTTLS, 25 plain, by default.
+    pub port: u16,
+    pub security: SmtpSecurity,
+    pub user: Option<String>,
+    pub password: Option<SecretRef>,
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpSecurity {
+    ImplicitTls,
+    /// STARTTLS, required.
+    StartTls,
+    /// Only where the configuration says so in as many words.
+    Plain,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebSettings {
+    /// 127.0.0.1:8080 by default.
+    pub listen: SocketAddr,
+    /// What mails link to; without it mails carry no links.
+    pub public_url: Option<String>,
+    /// The page's language where the browser asks for neither.
+    pub language: Language,
+}
+
+/// Hold times and thresholds. The defaults are DESIGN's: right without tuning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertSettings {
+    /// 15 min: capacity below what is required.
+    pub capacity_open: Duration,
+    /// 15 min above it, with `capacity_close_margin` to spare.
+    pub capacity_close: Duration,
+    /// 0.20; capped by what the link can reach at all.
+    pub capacity_close_margin: f64,
+    /// 3 min.
+    pub down_open: Duration,
+    /// 3 min.
+    pub down_close: Duration,
+    /// 30 min: changes that are not urgent wait so long for company.
+    pub batch: Duration,
+}
+
+impl Default for AlertSettings {
+    fn default() -> Self {
+        let minutes = |m: u64| Duration::from_secs(60 * m);
+        Self {
+            capacity_open: minutes(15),
+            capacity_close: minutes(15),
+            capacity_close_margin: 0.20,
+            down_open: minutes(3),
+            down_close: minutes(3),
+            batch: minutes(30),
+        }
+    }
+}
+
+impl AlertSettings {
+    /// The same settings on a clock that runs `speed` times faster: what the demo uses.
+    #[must_use]
+    pub fn faster(&self, speed: f64) -> Self {
+        let scale = |d: Duration| d.div_f64(speed);
+        Self {
+            capacity_open: scale(self.capacity_open),
+            capacity_close: scale(self.capacity_close),
+            capacity_close_margin: self.capacity_close_margin,
+            down_open: scale(self.down_open),
+            down_close: scale(self.down_close),
+            batch: scale(self.batch),
+        }
+    }
+}

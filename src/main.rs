@@ -1,0 +1,3 @@
+//! The command. Everything it does is in the library.
+
+fn main() {}

@@ -1,0 +1,78 @@
+//! The hub's memory: the ledger (durable, embedded), and the sinks that follow it.
+
+pub mod influx;
+pub mod ledger;
+
+use uuid::Uuid;
+
+use crate::model::{SiteId, UnixMillis};
+use crate::wire::ranges::RangeSet;
+
+/// A batch as it arrived, after the wire layer has checked its checksum and parsed it once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncomingBatch {
+    pub agent: SiteId,
+    pub epoch: u64,
+    pub seq: u64,
+    /// CRC-32 of the unpacked payload, as the agent computed it.
+    pub crc: u32,
+    pub received_at: UnixMillis,
+    pub sent_at: UnixMillis,
+    /// Number of lines in the payload.
+    pub n_samples: u32,
+    /// Line protocol, gzip-packed.
+    pub packed: Vec<u8>,
+}
+
+/// What became of a batch that was handed to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreOutcome {
+    /// New, and durable now.
+    Stored,
+    /// The same key with the same checksum was stored before: nothing changed.
+    Duplicate,
+    /// The same key with another checksum: two agents use one name. The first one stays.
+    Conflict,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("ledger {path}")]
+    Open { path: std::path::PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("ledger {path} has format {found}; this version reads {wanted}: it was written by a newer vedetta")]
+    Format { path: std::path::PathBuf, found: i64, wanted: i64 },
+    #[error("ledger: {step}")]
+    Database { step: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+/// Where batches become durable. Calls block: use a blocking task.
+pub trait BatchStore: Send + Sync {
+    /// Changes only when the ledger is a new one: agents then send everything that they still hold.
+    fn ledger_id(&self) -> Uuid;
+
+    /// Stores all in one transaction, durable on return; one outcome for each batch, in order.
+    fn store(&self, batches: &[IncomingBatch]) -> Result<Vec<StoreOutcome>, StoreError>;
+
+    /// Of each agent: its newest epoch and the sequence numbers of it that are stored.
+    fn stored_ranges(&self) -> Result<Vec<(SiteId, u64, RangeSet)>, StoreError>;
+
+    /// Keeps a message that did not parse, for a person to look at; bounded, the oldest go first.
+    fn set_aside(&self, agent: &str, reason: &str, payload: &[u8], at: UnixMillis) -> Result<(), StoreError>;
+}
+
+/// A small JSON text that the hub keeps: incidents, mails, the state of its decisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    pub kind: String,
+    pub key: String,
+    pub body: String,
+}
+
+/// Where documents are kept. Calls block.
+pub trait DocumentStore: Send + Sync {
+    /// Writes all or none, durable on return; an empty body removes the document.
+    fn put_documents(&self, documents: &[Document]) -> Result<(), StoreError>;
+
+    /// All of one kind, in order of key.
+    fn documents(&self, kind: &str) -> Result<Vec<Document>, StoreError>;
+}

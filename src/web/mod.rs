@@ -1,0 +1,3 @@
+//! What the hub shows: status page, JSON, Prometheus.
+
+pub mod snapshot;
