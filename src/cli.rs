@@ -1,1 +1,331 @@
-//! (in progress)
+//! Arguments, logs, exit codes: 0 fine, 1 a problem found, 2 wrong use.
+
+mod commands;
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Lookout for rural wireless networks.
+///
+/// Polls radio links and backhauls, and tells who is below the promised capacity, since when, because of which link,
+/// and whose job it is.
+#[derive(Debug, Parser)]
+#[command(name = "vedetta", version, max_term_width = 100, after_help = "\
+Examples:
+  vedetta demo                                 a simulated network, everything embedded
+  vedetta check network.toml                   every problem of an inventory at once
+  vedetta probe 10.38.27.11 --community-file c what one radio is, and what it says
+  vedetta run --network network.toml           watch a network from one machine
+
+Logs go to standard error; VEDETTA_LOG=debug shows more of them.
+Exit code: 0 fine, 1 a problem was found, 2 wrong use.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch a simulated network: radios, weather and trouble, everything embedded
+    #[cfg(all(feature = "hub", feature = "sim"))]
+    Demo(DemoArgs),
+    /// Watch a network from one machine: agents, hub, broker and store in one process
+    #[cfg(feature = "hub")]
+    Run(RunArgs),
+    /// The Union's machine: takes what agents send, judges it, mails, shows it
+    #[cfg(feature = "hub")]
+    Hub(HubArgs),
+    /// A relay site: polls its devices and sends what it measures
+    Agent(AgentArgs),
+    /// Check inventories and settings: every problem at once
+    Check(CheckArgs),
+    /// Read one device now: what it is, and what it says
+    Probe(ProbeArgs),
+    /// Who is below target, since when, why
+    #[cfg(feature = "hub")]
+    Status(StatusArgs),
+    /// Only the simulated devices of an inventory, on loopback addresses
+    #[cfg(feature = "sim")]
+    Simulate(SimulateArgs),
+}
+
+#[cfg(all(feature = "hub", feature = "sim"))]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vedetta demo                       until Ctrl-C; open the page that it names
+  vedetta demo --for 4m --json       a script's view: one JSON object at the end
+  vedetta demo --scenario storm.toml your own weather
+  vedetta demo --network my.toml     your own inventory, simulated
+
+The time line, the poll interval and the hold times all run --speed times faster, so that 15 minutes of holding are
+30 seconds. Loopback always answers ICMP, so here the scenario answers pings; all else is real: SNMP, MQTT, the store,
+the mails (in a maildir).")]
+struct DemoArgs {
+    /// How long, for instance 90s or 10m; without it until Ctrl-C
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// Weather and trouble on a time line; see configs/scenarios
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Another inventory than the example network
+    #[arg(long, value_name = "FILE")]
+    network: Option<PathBuf>,
+    /// How much faster than the clock
+    #[arg(long, default_value_t = 30.0, value_name = "N", value_parser = parse_speed)]
+    speed: f64,
+    /// Where the page listens
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// UDP port of the simulated radios
+    #[arg(long, default_value_t = 10161, value_name = "PORT")]
+    snmp_port: u16,
+    /// Keep ledger, spools and mails here; without it a temporary directory
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Repeats the same noise
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Another broker than the embedded one, for instance 127.0.0.1:1883
+    #[arg(long, value_name = "HOST:PORT")]
+    mqtt: Option<SocketAddr>,
+    /// Settings of the hub (stores, mail) in place of the demo's own
+    #[arg(long, value_name = "FILE")]
+    hub: Option<PathBuf>,
+    /// Print one JSON object at the end, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[cfg(feature = "hub")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vedetta run --network network.toml
+  vedetta run --network network.toml --hub hub.toml --data /var/lib/vedetta")]
+struct RunArgs {
+    /// The inventory
+    #[arg(long, value_name = "FILE")]
+    network: PathBuf,
+    /// Settings of the hub: mail, stores, page; without it the page on 127.0.0.1:8080 and no mail
+    #[arg(long, value_name = "FILE")]
+    hub: Option<PathBuf>,
+    /// Keep ledger and spools here
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[cfg(feature = "hub")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vedetta hub --network /etc/vedetta/network.toml --config /etc/vedetta/hub.toml")]
+struct HubArgs {
+    /// The inventory
+    #[arg(long, value_name = "FILE")]
+    network: PathBuf,
+    /// Settings: broker, mail, stores, page
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vedetta agent --config /etc/vedetta/agent.toml")]
+struct AgentArgs {
+    /// Settings: name, inventory, broker, spool
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vedetta check network.toml
+  vedetta check network.toml hub.toml agent.toml --json
+  vedetta check --reference > inventory.md")]
+struct CheckArgs {
+    /// Inventories, hub.toml, agent.toml: which one it is, is seen from what it holds
+    #[arg(required_unless_present = "reference", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print every table and key that these files may have
+    #[arg(long)]
+    reference: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vedetta probe 10.38.27.11 --community-file radios.community
+  VEDETTA_COMMUNITY=radios vedetta probe 10.38.27.11
+  vedetta probe [2001:db8::11]:161 --v3 --user nms --auth sha256 --auth-password-file a \\
+                --privacy aes128 --privacy-password-file p --json
+
+Without an option for it, the community comes from VEDETTA_COMMUNITY, else it is `public`.")]
+struct ProbeArgs {
+    /// Address, with or without a port (161)
+    address: String,
+    /// SNMP community, v2c and v1. On a shared machine others can read it here: prefer the file
+    #[arg(short = 'c', long, value_name = "TEXT", conflicts_with = "v3")]
+    community: Option<String>,
+    /// File with the community
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["community", "v3"])]
+    community_file: Option<PathBuf>,
+    /// SNMPv1 only
+    #[arg(long, conflicts_with = "v3")]
+    v1: bool,
+    /// SNMPv3
+    #[arg(long, requires = "user")]
+    v3: bool,
+    /// SNMPv3 user
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// SNMPv3 authentication: md5, sha1, sha224, sha256, sha384, sha512
+    #[arg(long, value_name = "NAME", requires = "auth_password_file")]
+    auth: Option<String>,
+    /// File with the authentication password
+    #[arg(long, value_name = "FILE")]
+    auth_password_file: Option<PathBuf>,
+    /// SNMPv3 privacy: des, aes128, aes192, aes256
+    #[arg(long, value_name = "NAME", requires = "privacy_password_file")]
+    privacy: Option<String>,
+    /// File with the privacy password
+    #[arg(long, value_name = "FILE")]
+    privacy_password_file: Option<PathBuf>,
+    /// Read it as this family, whatever it says it is
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// How long to wait for each answer
+    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = parse_duration)]
+    timeout: Duration,
+    /// Draw capacity against this
+    #[arg(long, default_value_t = 30.0, value_name = "MBPS")]
+    target: f64,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[cfg(feature = "hub")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vedetta status
+  vedetta status --hub http://127.0.0.1:8080 --json
+
+Exit code 1 when a site is below its target.")]
+struct StatusArgs {
+    /// The hub's page
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    hub: String,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[cfg(feature = "sim")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vedetta simulate --network network.toml
+  vedetta simulate --network network.toml --scenario storm.toml --speed 60")]
+struct SimulateArgs {
+    /// The inventory
+    #[arg(long, value_name = "FILE")]
+    network: PathBuf,
+    /// Weather and trouble on a time line; without it a calm day
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// How much faster than the clock the scenario runs
+    #[arg(long, default_value_t = 1.0, value_name = "N", value_parser = parse_speed)]
+    speed: f64,
+    /// UDP port of the simulated radios
+    #[arg(long, default_value_t = 10161, value_name = "PORT")]
+    port: u16,
+    /// Repeats the same noise
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Print one JSON object with the addresses
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads `90s`, `15m`, `2h`, `1d`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    crate::config::raw::parse_duration(text).ok_or_else(|| format!("{text:?} is not a time such as 90s, 15m or 2h"))
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (1.0..=3600.0).contains(&speed) => Ok(speed),
+        _ => Err(format!("{text:?} is not a number between 1 and 3600")),
+    }
+}
+
+/// Runs the command that the process was called with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One TLS provider for the whole process. An error means that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    start_logs(default_log_level(&cli.command));
+    match commands::run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("vedetta: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Commands that a person reads say little on standard error; daemons tell what they do.
+fn default_log_level(command: &Command) -> &'static str {
+    match command {
+        Command::Agent(_) => "info",
+        #[cfg(feature = "hub")]
+        Command::Hub(_) | Command::Run(_) => "info",
+        _ => "warn",
+    }
+}
+
+fn start_logs(level: &str) {
+    // The broker and the SNMP library speak of every packet at `info`.
+    let default = format!("{level},mqtt5=error,async_snmp=error,rumqttc=error");
+    let filter = EnvFilter::try_from_env("VEDETTA_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+/// Colours only where a person looks, and has not asked for none.
+fn color() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_has_examples() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands() {
+            let help = sub.clone().render_long_help().to_string();
+            assert!(help.contains("Example"), "{} has no example in its help", sub.get_name());
+        }
+    }
+}

@@ -1,3 +1,7 @@
 //! The command. Everything it does is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vedetta::cli::main()
+}
