@@ -1,1 +1,230 @@
-//! (in progress)
+//! Wiring of an agent: probes -> samples -> batches -> spool -> MQTT.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, watch};
+
+use crate::config::secret::SecretSource;
+use crate::config::settings::{MqttSettings, SpoolLimits};
+use crate::model::network::{Credential, Network};
+use crate::model::{CredentialId, Reading, Sample, SiteId, Tag, UnixMillis};
+use crate::mqtt::agent::{AgentDelivery, DeliveryStatus, Payload};
+use crate::probe::ping::Pinger;
+use crate::probe::plan::{ProbePlan, plan};
+use crate::runtime::clock::SharedClock;
+use crate::runtime::tasks::{Shutdown, ShutdownSwitch, Tasks};
+use crate::spool::Spool;
+use crate::{catalogue, probe, wire};
+
+/// Samples of polls on their way to the batcher. A poll waits for room within its own deadline.
+const QUEUE_POLLS_MAX: usize = 256;
+/// Batches on their way to the spool.
+const QUEUE_PAYLOADS_MAX: usize = 16;
+/// A batch is closed at this size (DESIGN: at most 64 KiB packed; line protocol packs to less than half).
+const BATCH_BYTES_MAX: usize = 64 * 1024;
+/// A batch is closed after this share of the poll interval: fresh enough to alert on, large enough to pack well.
+const BATCHES_PER_INTERVAL: u32 = 6;
+/// How long the end of the process waits for what was measured to reach the spool.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What an agent is made of.
+pub struct AgentParts {
+    pub network: Arc<Network>,
+    pub site: SiteId,
+    pub interval: Duration,
+    pub mqtt: MqttSettings,
+    pub data_dir: PathBuf,
+    pub spool: SpoolLimits,
+    pub credentials: BTreeMap<CredentialId, Credential>,
+    pub secrets: Arc<dyn SecretSource>,
+    pub pinger: Arc<dyn Pinger>,
+    pub seed: u64,
+}
+
+/// An agent that is ready to run: its files are open, its plan is made.
+pub struct AgentApp {
+    parts: AgentParts,
+    plan: ProbePlan,
+    spool: Spool,
+    clock: SharedClock,
+    status: watch::Sender<DeliveryStatus>,
+    generated: watch::Sender<u64>,
+}
+
+impl AgentApp {
+    /// Opens the spool and makes the plan; nothing is polled yet.
+    pub fn build(parts: AgentParts, clock: SharedClock) -> anyhow::Result<Self> {
+        let plan = plan(&parts.network, &parts.site, parts.interval, &parts.credentials, parts.secrets.as_ref())
+            .map_err(|problems| {
+                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                anyhow::anyhow!("agent {}: {}", parts.site, lines.join("; "))
+            })?;
+        let dir = parts.data_dir.join("spool");
+        let spool = Spool::open(&dir, parts.spool, clock.now())
+            .with_context(|| format!("agent {}: spool {}", parts.site, dir.display()))?;
+        let (status, _) = watch::channel(DeliveryStatus::default());
+        let (generated, _) = watch::channel(0);
+        Ok(Self { parts, plan, spool, clock, status, generated })
+    }
+
+    /// How delivery stands; follow it to know when everything is stored.
+    pub fn status(&self) -> watch::Receiver<DeliveryStatus> {
+        self.status.subscribe()
+    }
+
+    /// Samples handed to the spool so far.
+    pub fn generated(&self) -> watch::Receiver<u64> {
+        self.generated.subscribe()
+    }
+
+    /// Runs until both are set: `stop_polling` ends the probes, `shutdown` ends delivery as well.
+    pub async fn run(self, stop_polling: Shutdown, shutdown: Shutdown) -> anyhow::Result<()> {
+        let Self { parts, plan, spool, clock, status, generated } = self;
+        let (samples_tx, samples_rx) = mpsc::channel(QUEUE_POLLS_MAX);
+        let (payloads_tx, payloads_rx) = mpsc::channel(QUEUE_PAYLOADS_MAX);
+        let batcher = Batcher {
+            agent: parts.site.clone(),
+            every: (parts.interval / BATCHES_PER_INTERVAL).max(Duration::from_millis(100)),
+            health_every: parts.interval,
+            started: clock.mono(),
+            clock: clock.clone(),
+            status: status.subscribe(),
+            generated,
+            total: 0,
+        };
+        let config = AgentDelivery {
+            settings: parts.mqtt,
+            network: parts.network.id.clone(),
+            agent: parts.site.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        let mut probes = Tasks::new();
+        probes.spawn(
+            "probes",
+            probe::schedule::run(plan, samples_tx, parts.pinger, clock.clone(), parts.seed, stop_polling.clone()),
+        );
+        probes.spawn("batcher", batcher.run(samples_rx, payloads_tx, stop_polling.clone()));
+        let delivery = crate::mqtt::agent::run(config, payloads_rx, spool, parts.secrets, clock, status, shutdown);
+        tokio::pin!(delivery);
+        let polling = probes.run(stop_polling);
+        tokio::pin!(polling);
+        tokio::select! {
+            ended = &mut delivery => return ended.context("delivery"),
+            ended = &mut polling => ended?,
+        }
+        delivery.await.context("delivery")
+    }
+}
+
+/// Gathers samples into batches of line protocol.
+struct Batcher {
+    agent: SiteId,
+    every: Duration,
+    health_every: Duration,
+    started: crate::model::MonoMillis,
+    clock: SharedClock,
+    status: watch::Receiver<DeliveryStatus>,
+    generated: watch::Sender<u64>,
+    total: u64,
+}
+
+impl Batcher {
+    async fn run(
+        mut self,
+        mut samples: mpsc::Receiver<Vec<Sample>>,
+        payloads: mpsc::Sender<Payload>,
+        mut stop: Shutdown,
+    ) -> anyhow::Result<()> {
+        let mut open = OpenBatch::default();
+        let mut flush = tokio::time::interval(self.every);
+        flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut health = tokio::time::interval(self.health_every);
+        health.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                polled = samples.recv() => match polled {
+                    Some(polled) => open.add(&polled),
+                    None => break,
+                },
+                _ = health.tick() => open.add(&[self.own_health()]),
+                _ = flush.tick() => self.hand_over(&mut open, &payloads).await?,
+                () = stop.wait() => break,
+            }
+            if open.text.len() >= BATCH_BYTES_MAX {
+                self.hand_over(&mut open, &payloads).await?;
+            }
+        }
+        // The probes are stopping: what they have measured is kept.
+        while let Ok(Some(polled)) = tokio::time::timeout(DRAIN, samples.recv()).await {
+            open.add(&polled);
+        }
+        self.hand_over(&mut open, &payloads).await
+    }
+
+    async fn hand_over(&mut self, open: &mut OpenBatch, payloads: &mpsc::Sender<Payload>) -> anyhow::Result<()> {
+        if open.n_samples == 0 {
+            return Ok(());
+        }
+        let batch = std::mem::take(open);
+        self.total += u64::from(batch.n_samples);
+        let payload = Payload { bytes: batch.text.into_bytes(), n_samples: batch.n_samples };
+        payloads.send(payload).await.map_err(|_| anyhow::anyhow!("delivery has ended"))?;
+        self.generated.send_replace(self.total);
+        Ok(())
+    }
+
+    fn own_health(&self) -> Sample {
+        let now: UnixMillis = self.clock.now();
+        let mut sample = Sample::new(&catalogue::AGENT, now)
+            .tag(Tag::Agent, self.agent.as_str())
+            .tag(Tag::Site, self.agent.as_str());
+        let uptime = self.clock.mono().since(self.started);
+        sample.set("uptime_secs", Reading::value(uptime.as_secs_f64()));
+        if let Some(bytes) = crate::runtime::health::resident_bytes() {
+            sample.set("resident_bytes", Reading::value(bytes as f64));
+        }
+        let status = self.status.borrow();
+        sample.set("spool_batches_count", Reading::value(status.backlog_batches as f64));
+        sample.set("spool_bytes", Reading::value(status.spool_bytes as f64));
+        sample.set("samples_total", Reading::value(self.total as f64));
+        sample.set("dropped_total", Reading::value(status.evicted_batches as f64));
+        sample
+    }
+}
+
+/// A batch that is still being filled.
+#[derive(Default)]
+struct OpenBatch {
+    text: String,
+    n_samples: u32,
+}
+
+impl OpenBatch {
+    fn add(&mut self, samples: &[Sample]) {
+        wire::line::encode(samples, &mut self.text);
+        self.n_samples += samples.len() as u32;
+    }
+}
+
+/// Runs one agent until the process is told to stop.
+pub async fn run(app: AgentApp, shutdown: Shutdown) -> anyhow::Result<()> {
+    let (switch, delivery): (ShutdownSwitch, Shutdown) = Shutdown::new();
+    let mut stop = shutdown.clone();
+    let running = app.run(shutdown, delivery);
+    tokio::pin!(running);
+    tokio::select! {
+        ended = &mut running => return ended,
+        () = stop.wait() => {}
+    }
+    // The batcher first hands over what was measured; the spool is durable, so nothing waits for the hub.
+    tokio::select! {
+        ended = &mut running => return ended,
+        () = tokio::time::sleep(DRAIN / 5) => {}
+    }
+    switch.stop();
+    running.await
+}

@@ -1,0 +1,1 @@
+//! `vedetta demo`: the simulated network, its agents, a broker and a hub in one process.

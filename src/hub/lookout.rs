@@ -1,0 +1,334 @@
+//! The hub's loop: what has been stored goes into the picture of the network, the picture is judged, what is decided
+//! is written down before anybody is told.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::alert::engine::Engine;
+use crate::alert::{Incident, IncidentState};
+use crate::capacity::state::NetworkState;
+use crate::config::settings::{HubSettings, MailSettings};
+use crate::model::network::Network;
+use crate::model::view::{AgentView, LinkState, LinkView, NetworkView, SiteDirection};
+use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
+use crate::mqtt::inbox::InboxEvent;
+use crate::runtime::clock::SharedClock;
+use crate::runtime::tasks::Shutdown;
+use crate::store::ledger::Ledger;
+use crate::store::{Document, DocumentStore};
+use crate::web::snapshot::{PartHealth, Snapshot};
+use crate::{catalogue, notify, wire};
+
+/// Closed incidents stay on the page and in memory this long; the ledger keeps them.
+const SHOWN_AFTER_CLOSING: Duration = Duration::from_hours(7 * 24);
+/// Documents that could not be written yet. Past this the oldest go; the ledger has been failing for long by then.
+const UNSAVED_MAX: usize = 10_000;
+/// Kinds of documents that the hub writes.
+const INCIDENT: &str = "incident";
+const COUNTER: &str = "counter";
+const INCIDENT_NUMBER: &str = "incident-number";
+
+/// What the loop is made of.
+pub struct Lookout {
+    pub network: Arc<Network>,
+    pub settings: HubSettings,
+    pub ledger: Arc<Ledger>,
+    pub clock: SharedClock,
+    pub agents: watch::Receiver<BTreeMap<SiteId, AgentView>>,
+    pub parts: Vec<watch::Receiver<PartHealth>>,
+    pub snapshots: watch::Sender<Arc<Snapshot>>,
+    pub outbox_wake: Arc<Notify>,
+    /// Rings when rows were added to the ledger, for the sinks that follow it.
+    pub ledger_wake: Arc<Notify>,
+    pub simulated: bool,
+    pub state: NetworkState,
+    pub engine: Engine,
+    memory: Memory,
+}
+
+/// What the loop remembers between two evaluations.
+#[derive(Default)]
+struct Memory {
+    started_at: UnixMillis,
+    last_heard: Option<UnixMillis>,
+    last_derived: Option<UnixMillis>,
+    /// The last state of each incident, to tell what a change is.
+    before: HashMap<String, Incident>,
+    unsaved: Vec<Document>,
+}
+
+/// The incidents of the ledger, and the number that the next one gets.
+pub fn restore_incidents(ledger: &Ledger) -> anyhow::Result<(Vec<Incident>, u64)> {
+    let mut incidents = Vec::new();
+    for document in ledger.documents(INCIDENT)? {
+        match serde_json::from_str::<Incident>(&document.body) {
+            Ok(incident) => incidents.push(incident),
+            Err(error) => tracing::error!(key = document.key, %error, "an incident of the ledger is not readable"),
+        }
+    }
+    let counted = ledger.documents(COUNTER)?.into_iter().find(|d| d.key == INCIDENT_NUMBER);
+    let next = counted.and_then(|d| d.body.parse().ok()).unwrap_or(1);
+    let highest = incidents.iter().map(|i| i.number).max().unwrap_or(0);
+    Ok((incidents, next.max(highest + 1)))
+}
+
+/// One incident is one document: its key never changes while it lives.
+fn incident_key(incident: &Incident) -> String {
+    let direction = incident.direction.map_or("both", crate::alert::Direction::as_str);
+    let (condition, subject) = (incident.condition.as_str(), &incident.subject);
+    format!("{condition}/{}/{}/{direction}/{}", subject.kind(), subject.as_str(), incident.since.0)
+}
+
+impl Lookout {
+    #[expect(clippy::too_many_arguments, reason = "the one place that joins the parts of the hub")]
+    pub fn new(
+        network: Arc<Network>,
+        settings: HubSettings,
+        ledger: Arc<Ledger>,
+        clock: SharedClock,
+        agents: watch::Receiver<BTreeMap<SiteId, AgentView>>,
+        parts: Vec<watch::Receiver<PartHealth>>,
+        snapshots: watch::Sender<Arc<Snapshot>>,
+        wakes: (Arc<Notify>, Arc<Notify>),
+        simulated: bool,
+        state: NetworkState,
+        engine: Engine,
+    ) -> Self {
+        let before = engine.incidents().map(|i| (incident_key(i), i.clone())).collect();
+        let memory = Memory { started_at: clock.now(), before, ..Memory::default() };
+        let (outbox_wake, ledger_wake) = wakes;
+        Self {
+            network,
+            settings,
+            ledger,
+            clock,
+            agents,
+            parts,
+            snapshots,
+            outbox_wake,
+            ledger_wake,
+            simulated,
+            state,
+            engine,
+            memory,
+        }
+    }
+
+    /// Runs until the process stops.
+    pub async fn run(mut self, mut events: mpsc::Receiver<InboxEvent>, mut stop: Shutdown) -> anyhow::Result<()> {
+        let every = (self.settings.poll_interval / 4).clamp(Duration::from_millis(250), Duration::from_secs(5));
+        let mut tick = tokio::time::interval(every);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.wait() => return Ok(()),
+                event = events.recv() => match event {
+                    Some(event) => self.take(event),
+                    None => return Ok(()),
+                },
+                _ = tick.tick() => self.evaluate().await,
+            }
+        }
+    }
+
+    fn take(&mut self, event: InboxEvent) {
+        let InboxEvent::Stored { agent, received_at, payload, .. } = event else { return };
+        self.ledger_wake.notify_one();
+        self.memory.last_heard = Some(received_at);
+        // The inbox has let only UTF-8 through that parses.
+        let Ok(text) = std::str::from_utf8(&payload) else { return };
+        let (samples, _) = wire::line::decode(text);
+        for sample in &samples {
+            self.state.apply(&agent, sample, received_at);
+        }
+    }
+
+    async fn evaluate(&mut self) {
+        let now = self.clock.now();
+        let mut view = self.state.evaluate(now);
+        view.agents.clone_from(&self.agents.borrow());
+        let changed = self.engine.step(now, &view, &self.state);
+        self.decide(now, &changed);
+        self.derive(now, &view).await;
+        self.save().await;
+        self.show(now, view);
+    }
+
+    /// Turns changes into documents: the incidents themselves, and the mails that they call for.
+    fn decide(&mut self, now: UnixMillis, changed: &[Incident]) {
+        if changed.is_empty() {
+            return;
+        }
+        for incident in changed {
+            let key = incident_key(incident);
+            let before = self.memory.before.insert(key.clone(), incident.clone());
+            self.log(incident, before.as_ref());
+            if let Some(mail) = &self.settings.mail {
+                let mails = self.mails(now, mail, before.as_ref(), incident);
+                self.memory.unsaved.extend(mails);
+            }
+            let body = serde_json::to_string(incident).unwrap_or_default();
+            self.memory.unsaved.push(Document { kind: INCIDENT.into(), key, body });
+        }
+        let number = self.engine.next_number().to_string();
+        self.memory.unsaved.push(Document { kind: COUNTER.into(), key: INCIDENT_NUMBER.into(), body: number });
+    }
+
+    fn mails(
+        &self,
+        now: UnixMillis,
+        mail: &MailSettings,
+        before: Option<&Incident>,
+        after: &Incident,
+    ) -> Vec<Document> {
+        let public_url = self.settings.web.public_url.as_deref();
+        notify::decide::decide(&self.network, before, after)
+            .iter()
+            .map(|request| {
+                let mail = notify::render::render(&self.network, after, request, now, mail, public_url);
+                notify::outbox::document(&mail)
+            })
+            .collect()
+    }
+
+    fn log(&self, incident: &Incident, before: Option<&Incident>) {
+        if before.map(|b| b.state) == Some(incident.state) {
+            return;
+        }
+        let (subject, condition) = (incident.subject.as_str(), incident.condition.as_str());
+        match incident.state {
+            IncidentState::Open if before.is_none_or(|b| b.state == IncidentState::Pending) => {
+                tracing::info!(incident = incident.token(), subject, condition, caused_by = ?incident.caused_by, "opened");
+            }
+            IncidentState::Closed => tracing::info!(incident = incident.token(), subject, condition, "closed"),
+            _ => tracing::debug!(incident = incident.token(), subject, condition, state = incident.state.as_str()),
+        }
+    }
+
+    /// Writes what the hub derives (links, sites) into the ledger, once a poll interval, for the sinks.
+    async fn derive(&mut self, now: UnixMillis, view: &NetworkView) {
+        if self.memory.last_derived.is_some_and(|last| now.since(last) < self.settings.poll_interval) {
+            return;
+        }
+        self.memory.last_derived = Some(now);
+        let samples = derived_samples(view);
+        let ledger = self.ledger.clone();
+        let stored = tokio::task::spawn_blocking(move || ledger.store_own(&samples, now)).await;
+        match stored {
+            Ok(Ok(())) => self.ledger_wake.notify_one(),
+            Ok(Err(error)) => tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "derived figures not stored"),
+            Err(error) => tracing::error!(%error, "derived figures not stored"),
+        }
+    }
+
+    /// Writes what is decided; what cannot be written now is tried again at the next evaluation.
+    async fn save(&mut self) {
+        if self.memory.unsaved.is_empty() {
+            return;
+        }
+        let documents = self.memory.unsaved.clone();
+        let ledger = self.ledger.clone();
+        match tokio::task::spawn_blocking(move || ledger.put_documents(&documents)).await {
+            Ok(Ok(())) => {
+                self.memory.unsaved.clear();
+                self.outbox_wake.notify_one();
+            }
+            Ok(Err(error)) => {
+                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "incidents not written yet");
+                let surplus = self.memory.unsaved.len().saturating_sub(UNSAVED_MAX);
+                self.memory.unsaved.drain(..surplus);
+            }
+            Err(error) => tracing::error!(%error, "incidents not written yet"),
+        }
+    }
+
+    fn show(&mut self, now: UnixMillis, view: NetworkView) {
+        self.memory.before.retain(|_, i| i.closed_at.is_none_or(|at| now.since(at) < SHOWN_AFTER_CLOSING));
+        let mut incidents: Vec<Incident> = self
+            .engine
+            .incidents()
+            .filter(|i| i.closed_at.is_none_or(|at| now.since(at) < SHOWN_AFTER_CLOSING))
+            .cloned()
+            .collect();
+        incidents.sort_by_key(|i| std::cmp::Reverse((i.since, i.number)));
+        let patience = self.settings.poll_interval * 3 + Duration::from_secs(10);
+        let heard = self.memory.last_heard.unwrap_or(self.memory.started_at);
+        let snapshot = Snapshot {
+            network: self.network.clone(),
+            view: Arc::new(view),
+            incidents: Arc::new(incidents),
+            parts: self.parts.iter().map(|p| p.borrow().clone()).collect(),
+            generated_at: now,
+            started_at: self.memory.started_at,
+            blind_since: (now.since(heard) > patience).then_some(heard),
+            simulated: self.simulated,
+            version: env!("CARGO_PKG_VERSION"),
+            agents_expected: self.network.agents().map(|s| s.id.clone()).collect(),
+        };
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+}
+
+/// The measurements `link` and `site` of one picture.
+fn derived_samples(view: &NetworkView) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for edge in view.edges() {
+        samples.extend(link_samples(view.at, edge));
+    }
+    for site in view.sites.values() {
+        samples.push(site_sample(view.at, &site.id, "downstream", &site.downstream));
+        if let Some(upstream) = &site.upstream {
+            samples.push(site_sample(view.at, &site.id, "upstream", upstream));
+        }
+    }
+    samples
+}
+
+fn link_samples(at: UnixMillis, edge: &LinkView) -> [Sample; 2] {
+    let (downstream, upstream) = edge.downstream_upstream();
+    [("downstream", downstream), ("upstream", upstream)].map(|(direction, figures)| {
+        let tag = match edge.id.kind() {
+            "backhaul" => Tag::Backhaul,
+            _ => Tag::Link,
+        };
+        let mut sample = Sample::new(&catalogue::LINK, at).tag(tag, edge.id.as_str()).tag(Tag::Direction, direction);
+        if let Some(wisp) = &edge.wisp {
+            sample = sample.tag(Tag::Wisp, wisp.as_str());
+        }
+        sample.set("capacity_mbps", figures.capacity_mbps);
+        sample.set("required_mbps", Reading::value(figures.required_mbps));
+        sample.set("throughput_mbps", figures.throughput_mbps);
+        let up = match edge.state {
+            LinkState::Up => Reading::value(1.0),
+            LinkState::Down(_) => Reading::value(0.0),
+            LinkState::Unknown(why) => Reading::Missing(why),
+        };
+        sample.set("up_flag", up);
+        sample
+    })
+}
+
+fn site_sample(at: UnixMillis, site: &SiteId, direction: &str, figures: &SiteDirection) -> Sample {
+    use crate::model::view::{Bounds, TargetState};
+    use crate::model::{Missing, Provenance};
+    let known = |bounds: Bounds| match bounds.known() {
+        Some(mbps) => Reading::known(mbps, Provenance::Derived),
+        None => Reading::Missing(Missing::NotMeasured),
+    };
+    let mut sample =
+        Sample::new(&catalogue::SITE, at).tag(Tag::Site, site.as_str()).tag(Tag::Direction, direction);
+    sample.set("target_mbps", Reading::value(figures.target_mbps));
+    sample.set("together_mbps", known(figures.together));
+    sample.set("alone_mbps", known(figures.alone));
+    sample.set("possible_mbps", known(figures.possible));
+    let below = match figures.state {
+        TargetState::Met => Reading::value(0.0),
+        TargetState::Below => Reading::value(1.0),
+        TargetState::Unknown => Reading::Missing(Missing::NotMeasured),
+    };
+    sample.set("below_flag", below);
+    sample
+}
