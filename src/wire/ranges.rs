@@ -105,6 +105,24 @@ impl RangeSet {
         Self { ranges: from.collect() }
     }
 
+    /// What is here and not in `other`.
+    #[must_use]
+    pub fn subtract(&self, other: &Self) -> Self {
+        let mut left = Vec::new();
+        for &(a, b) in &self.ranges {
+            let mut from = Some(a);
+            let touching = other.ranges.partition_point(|r| r.1 < a);
+            for &(c, d) in other.ranges[touching..].iter().take_while(|r| r.0 <= b) {
+                if let Some(start) = from.filter(|start| *start < c) {
+                    left.push((start, c - 1));
+                }
+                from = d.checked_add(1).filter(|next| *next <= b);
+            }
+            left.extend(from.map(|start| (start, b)));
+        }
+        Self { ranges: left }
+    }
+
     /// At most the `count` lowest ranges.
     #[must_use]
     pub fn lowest(&self, count: usize) -> Self {
@@ -246,6 +264,8 @@ mod tests {
                 model.extend(a..=a + n);
             }
             let other: RangeSet = others.iter().map(|&(a, n)| (a, a + n)).collect();
+            let without: RangeSet = model.iter().copied().filter(|n| !other.contains(*n)).collect();
+            prop_assert_eq!(set.subtract(&other), without);
             set.union(&other);
             model.extend(others.iter().flat_map(|&(a, n)| a..=a + n));
 
