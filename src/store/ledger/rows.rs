@@ -58,8 +58,10 @@ fn range_below(conn: &Connection, epoch_id: i64, seq: i64) -> Result<Option<(i64
 
 /// Adds a number that is in no range; joins it with its neighbours.
 fn extend_ranges(conn: &Connection, epoch_id: i64, seq: i64, below: Option<(i64, i64)>) -> Result<()> {
-    let first = below.filter(|(_, last)| last.checked_add(1) == Some(seq)).map_or(seq, |(first, _)| first);
-    let last = match seq.checked_add(1) {
+    // As signed numbers -1 and 0 are neighbours; they stand for the largest and the smallest.
+    let joins = |(_, last): &(i64, i64)| seq != 0 && last.checked_add(1) == Some(seq);
+    let first = below.filter(joins).map_or(seq, |(first, _)| first);
+    let last = match seq.checked_add(1).filter(|next| *next != 0) {
         None => seq,
         Some(next) => conn
             .prepare_cached("DELETE FROM ranges WHERE epoch_id = ?1 AND first = ?2 RETURNING last")?
