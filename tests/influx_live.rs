@@ -2,6 +2,7 @@
 //! export every point that it keeps. The ledger fills while the server is away.
 
 #![cfg(feature = "hub")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -24,7 +25,7 @@ use vedetta::web::snapshot::PartHealth;
 use vedetta::wire::{batch::gzip, line};
 
 /// Longest time that anything here may take: reached only by a test that fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// In the past, for the server takes nothing from the future.
 const T0: i64 = 1_700_000_000_000;
 const BATCHES: u64 = 400;
@@ -41,7 +42,7 @@ async fn all_points_arrive_once_after_an_outage() {
     for seq in 1..=BATCHES / 2 {
         ledger.store(&[batch(seq, &mut wanted)]).unwrap();
     }
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let url = format!("http://127.0.0.1:{port}");
     let (health_tx, mut health) = watch::channel(PartHealth::default());
     let settings =
@@ -56,7 +57,7 @@ async fn all_points_arrive_once_after_an_outage() {
     let detail = tokio::time::timeout(PATIENCE, away).await.unwrap().unwrap().detail.clone().unwrap();
     assert!(detail.starts_with("InfluxDB cannot be reached"), "{detail}");
 
-    let _server = Server::start(port, dir.path());
+    let _server = Server::start(port, dir.path(), &[]);
     // What arrives while the sink catches up.
     for seq in BATCHES / 2 + 1..=BATCHES {
         ledger.store(&[batch(seq, &mut wanted)]).unwrap();
@@ -78,6 +79,58 @@ async fn all_points_arrive_once_after_an_outage() {
     .unwrap_or_else(|_| panic!("{} of {n_wanted} points", found.values().map(Vec::len).sum::<usize>()));
     assert_eq!(found, wanted);
     println!("{n_wanted} points of {} series arrived once", wanted.len());
+}
+
+/// The certificate file is what makes the server trusted: without it nothing is sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_a_certificate_of_its_own_is_trusted_only_by_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Arc::new(Ledger::open(&dir.path().join("ledger.sqlite")).unwrap());
+    ledger.store(&[batch(1, &mut Points::new())]).unwrap();
+    let (certificate, key) = (dir.path().join("certificate.pem"), dir.path().join("key.pem"));
+    make_certificate(&certificate, &key);
+    let port = free_port();
+    let tls = ["-tls".to_owned(), file_flag("tlsCertFile", &certificate), file_flag("tlsKeyFile", &key)];
+    let _server = Server::start(port, dir.path(), &tls);
+    for (ca_file, wanted) in [(None, false), (Some(certificate), true)] {
+        let (health_tx, mut health) = watch::channel(PartHealth::default());
+        let url = format!("https://127.0.0.1:{port}");
+        let settings = InfluxSettings { url, org: "unione".into(), bucket: "rete".into(), token: None, ca_file };
+        let sink = InfluxSink::new(&settings, None, Arc::clone(&ledger), &network(), health_tx, SystemClock::shared());
+        let short = Duration::from_millis(100);
+        let sink = sink.unwrap().with_pace(Pace { first: short, max: short, ..Pace::default() });
+        let (_switch, shutdown) = Shutdown::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(sink.run(shutdown));
+        // While it starts, the server refuses connections: that is not yet the refusal meant here.
+        let judged = health.wait_for(|h| {
+            h.done_total == 1 || h.detail.as_ref().is_some_and(|d| d.to_lowercase().contains("certificate"))
+        });
+        let health = tokio::time::timeout(PATIENCE, judged).await.expect("no answer").unwrap().clone();
+        assert_eq!(health.done_total == 1, wanted, "{health:?}");
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn file_flag(name: &str, path: &Path) -> String {
+    format!("-{name}={}", path.display())
+}
+
+fn make_certificate(certificate: &Path, key: &Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=influx.example", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(key)
+        .arg("-out")
+        .arg(certificate)
+        .output()
+        .unwrap_or_else(|e| panic!("cannot start openssl: {e}. This test needs it: apt-get install openssl"));
+    assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
 }
 
 /// A minute of 20 radios; notes what the server must have afterwards.
@@ -158,11 +211,12 @@ fn network() -> vedetta::model::network::Network {
 struct Server(Child);
 
 impl Server {
-    fn start(port: u16, dir: &Path) -> Self {
+    fn start(port: u16, dir: &Path, more: &[String]) -> Self {
         let child = Command::new("victoria-metrics")
             .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
             .arg(format!("-storageDataPath={}", dir.join("victoria").display()))
             .args(["-retentionPeriod=100y", "-loggerLevel=ERROR"])
+            .args(more)
             .stdout(Stdio::null())
             .spawn();
         Self(child.unwrap_or_else(|e| {
@@ -206,7 +260,7 @@ async fn export(url: &str) -> Points {
         }
     }
     for series in points.values_mut() {
-        series.sort_by(|a, b| a.0.cmp(&b.0));
+        series.sort_by_key(|point| point.0);
     }
     points
 }

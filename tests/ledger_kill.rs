@@ -2,6 +2,7 @@
 //! must be in the ledger. The killed process is this test itself, started with another environment.
 
 #![cfg(feature = "hub")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -63,8 +64,8 @@ fn write_for_ever(dir: &Path) -> ! {
         let group: Vec<_> = (1..=1 + seq % 4).map(|n| batch(seq + n)).collect();
         assert!(ledger.store(&group).unwrap().iter().all(|o| *o == StoreOutcome::Stored));
         seq += group.len() as u64;
-        let said: String = group.iter().map(|b| format!("ack {} {}\n", b.seq, b.crc)).collect();
-        out.write_all(said.as_bytes()).unwrap();
+        let said: Vec<String> = group.iter().map(|b| format!("ack {} {}\n", b.seq, b.crc)).collect();
+        out.write_all(said.concat().as_bytes()).unwrap();
         out.flush().unwrap();
     }
 }

@@ -149,7 +149,7 @@ impl InfluxSink {
                 },
                 Err(e) => {
                     let detail = format!("{:#}", anyhow::Error::from(e));
-                    let wait = self.failed(detail);
+                    let wait = self.failed(&detail);
                     if !pause(wait, &mut shutdown).await {
                         return Ok(());
                     }
@@ -233,7 +233,7 @@ impl InfluxSink {
             tracing::error!(lines = n_refused, reason = aside.reason, "InfluxDB refuses lines; they are set aside");
             aside.reason = format!("{n_refused} lines refused by InfluxDB, the first because: {}", aside.reason);
             if n_written == 0 {
-                self.failed(aside.reason.clone());
+                self.failed(&aside.reason);
             }
         }
         Some(page.aside.iter().cloned().chain(refused).collect())
@@ -257,15 +257,15 @@ impl InfluxSink {
                 Ok((Verdict::Split, words, _)) => return Some(self.answered(Answer::Split(words))),
                 Ok((Verdict::BadLines, words, _)) => return Some(self.answered(Answer::BadLines(words))),
                 Ok((Verdict::Retry, words, after)) => {
-                    let wait = self.failed(format!("InfluxDB cannot write now: {words}"));
+                    let wait = self.failed(&format!("InfluxDB cannot write now: {words}"));
                     after.map_or(wait, |after| after.max(self.pace.first))
                 }
                 Ok((Verdict::Refused(why), words, _)) => {
-                    let wait = self.failed(format!("{why}: {words}"));
+                    let wait = self.failed(&format!("{why}: {words}"));
                     wait.max(self.pace.refused)
                 }
                 Err(e) => {
-                    self.failed(format!("InfluxDB cannot be reached: {:#}", anyhow::Error::from(e.without_url())))
+                    self.failed(&format!("InfluxDB cannot be reached: {:#}", anyhow::Error::from(e.without_url())))
                 }
             };
             if !pause(wait, shutdown).await {
@@ -323,14 +323,14 @@ impl InfluxSink {
     }
 
     /// Notes a failure, says it once, and says how long to wait.
-    fn failed(&mut self, detail: String) -> Duration {
+    fn failed(&mut self, detail: &str) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let detail = detail.trim_end().to_owned();
+        let detail = detail.trim_end();
         self.health.send_if_modified(|health| {
-            let news = health.detail.as_ref() != Some(&detail);
+            let news = health.detail.as_deref() != Some(detail);
             if news {
                 tracing::warn!("{detail}; the ledger keeps what it does not get");
-                (health.ok, health.detail) = (false, Some(detail));
+                (health.ok, health.detail) = (false, Some(detail.to_owned()));
             }
             news
         });

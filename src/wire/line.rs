@@ -277,6 +277,9 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
 }
 
+/// Keys and values.
+pub type Tags<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
 /// One line, taken apart; its names may be unknown to the catalogue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line<'a> {
@@ -284,7 +287,7 @@ pub struct Line<'a> {
     /// Where the tags end in `raw`.
     tags_end: usize,
     pub measurement: Cow<'a, str>,
-    pub tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pub tags: Tags<'a>,
     pub fields: Vec<(Cow<'a, str>, Value<'a>)>,
     pub at: UnixMillis,
 }
@@ -404,8 +407,8 @@ impl<'a> Scan<'a> {
         Some(if escaped { Cow::Owned(unescaped(word, ",= \\")) } else { Cow::Borrowed(word) })
     }
 
-    fn tags(&mut self) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, Fault> {
-        let mut tags: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+    fn tags(&mut self) -> Result<Tags<'a>, Fault> {
+        let mut tags: Tags<'a> = Vec::new();
         while self.eat(b',') {
             let key = self.word(b"=", b", ").filter(|k| !k.is_empty()).ok_or(Fault::BadTag)?;
             if !self.eat(b'=') {

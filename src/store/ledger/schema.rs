@@ -18,6 +18,9 @@ const BUSY: Duration = Duration::from_secs(10);
 /// The write-ahead log is cut back to this after a checkpoint, bytes.
 const WAL_BYTES: i64 = 64 * 1024 * 1024;
 
+/// Of a new file. A batch of 20 radios packs to some 2.1 KB: of 4 KiB pages each would fill one by half.
+const PAGE_BYTES: i64 = 8192;
+
 /// `epochs` gives every (agent, epoch) a small number, in order of first appearance. `ranges` says which sequence
 /// numbers were ever stored, adjacent ones merged: it stays when old `batches` go. 64-bit unsigned numbers are kept as
 /// the signed numbers with the same bits.
@@ -127,6 +130,9 @@ fn refuse_foreign(conn: &Connection) -> Result<(), AnyError> {
 }
 
 fn prepare(conn: &mut Connection, new: bool) -> Result<Uuid, AnyError> {
+    if new {
+        conn.pragma_update(None, "page_size", PAGE_BYTES)?;
+    }
     let mode: String = conn.pragma_update_and_check(None, "journal_mode", "wal", |r| r.get(0))?;
     if mode != "wal" {
         return Err(format!("cannot keep a write-ahead log (journal mode {mode})").into());

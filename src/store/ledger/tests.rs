@@ -34,7 +34,10 @@ fn store_one(ledger: &Ledger, batch: &IncomingBatch) -> StoreOutcome {
     ledger.store(std::slice::from_ref(batch)).unwrap()[0]
 }
 
-fn ranges(ledger: &Ledger) -> Vec<(String, u64, Vec<(u64, u64)>)> {
+/// Agent, epoch, ranges.
+type AgentRanges = (String, u64, Vec<(u64, u64)>);
+
+fn ranges(ledger: &Ledger) -> Vec<AgentRanges> {
     let ranges = ledger.stored_ranges().unwrap();
     ranges.into_iter().map(|(agent, epoch, set)| (agent.to_string(), epoch, set.ranges().to_vec())).collect()
 }
@@ -45,12 +48,12 @@ fn rows(ledger: &Ledger) -> Vec<i64> {
 
 #[test]
 fn a_batch_is_stored_once_and_its_twin_is_named() {
+    use StoreOutcome::{Conflict, Duplicate, Stored};
     let (_dir, ledger) = ledger();
     let first = batch("bossolasco", 7, 1);
     let mut other = first.clone();
     other.crc ^= 1;
     let outcomes = ledger.store(&[first.clone(), first.clone(), other, batch("bossolasco", 7, 2)]).unwrap();
-    use StoreOutcome::{Conflict, Duplicate, Stored};
     assert_eq!(outcomes, [Stored, Duplicate, Conflict, Stored]);
     assert_eq!(store_one(&ledger, &first), Duplicate);
     assert_eq!(ledger.batches_after(0, 1000).unwrap()[0], StoredBatch { row: 1, batch: first });

@@ -121,8 +121,8 @@ fn faults_are_named() {
     check_fault("radio rsl_dbm=1 9223372036855", Fault::BadTimestamp);
     check_fault("radio rsl_dbm=\t1 5", Fault::ControlCharacter);
     check_fault(&format!("radio rsl_dbm=1 {}", "5".repeat(LINE_BYTES_MAX)), Fault::TooLong);
-    let tags: String = (0..=TAGS_MAX).map(|i| format!(",t{i}=x")).collect();
-    check_fault(&format!("radio{tags} rsl_dbm=1 5"), Fault::TooManyTags);
+    let tags: Vec<String> = (0..=TAGS_MAX).map(|i| format!("t{i}=x")).collect();
+    check_fault(&format!("radio,{} rsl_dbm=1 5", tags.join(",")), Fault::TooManyTags);
     let fields: Vec<String> = (0..=FIELDS_MAX).map(|i| format!("f{i}=1")).collect();
     check_fault(&format!("radio {} 5", fields.join(",")), Fault::TooManyFields);
 }
