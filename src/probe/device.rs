@@ -1,1 +1,266 @@
-//! (in progress)
+//! Polling one device: what it is, which rows and ports it has, and then exact objects, poll after poll.
+//!
+//! All that is learnt is kept here and learnt again when the device restarts (sysUpTime goes back), when rows vanish,
+//! and once an hour. A poll that is cut short by its deadline leaves what was learnt intact.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::port::{self, IF_TYPE, INTERFACES_MAX, Port, Ports};
+use super::radio::{
+    self, Decoded, Family, Info, Radio, Rows, SYS_DESCR, SYS_OBJECT_ID, SYS_UP_TIME, Scope, Table, identify,
+};
+use super::rate::CounterRate;
+use super::snmp::{SnmpError, SnmpGet};
+use super::value::{Answers, Oid, Value};
+use crate::model::{Missing, MonoMillis, Reading, UnixMillis};
+use crate::runtime::clock::Clock;
+
+/// After this long model, firmware, rows and ports are looked up again.
+const LEARN_AGAIN: Duration = Duration::from_hours(1);
+/// Tables that may have changed, by a count that differs, are looked at again after so many polls.
+const SUSPECT_POLLS: u32 = 10;
+
+/// How a device is to be read.
+#[derive(Debug, Clone, Default)]
+pub struct Manner {
+    /// The family, where the inventory decides it.
+    pub family: Option<&'static Family>,
+    /// Names of the ports to read; none: all Ethernet ports with a rate.
+    pub ports: Vec<String>,
+    /// It is the access point of a sector.
+    pub sector: bool,
+    /// MAC addresses of its peers that the inventory knows.
+    pub peers: BTreeSet<String>,
+}
+
+/// What a device is, and how that is known.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub family: &'static Family,
+    pub why: String,
+    pub sys_object_id: Option<Oid>,
+    pub sys_descr: Option<String>,
+    pub info: Info,
+}
+
+/// One poll that was answered.
+#[derive(Debug, Clone)]
+pub struct Polled {
+    pub at: UnixMillis,
+    pub identity: Identity,
+    pub uptime_secs: Reading,
+    pub radios: Vec<Radio>,
+    pub ports: Vec<Port>,
+    /// Fields of the measurement `power`.
+    pub power: BTreeMap<&'static str, Reading>,
+}
+
+/// What is known of a device.
+#[derive(Debug)]
+struct Known {
+    identity: Identity,
+    rows: Rows,
+    ports: Ports,
+    /// `None`: what was learnt is not believed any longer.
+    learnt_at: Option<MonoMillis>,
+    /// sysUpTime at the last poll, hundredths of a second.
+    up_ticks: Option<f64>,
+    rates: BTreeMap<String, [CounterRate; 2]>,
+    stale: Vec<&'static str>,
+    suspect_polls: u32,
+}
+
+/// The poller of one device.
+#[derive(Debug)]
+pub struct Poller<S> {
+    pub session: S,
+    manner: Manner,
+    known: Option<Known>,
+}
+
+impl<S: SnmpGet> Poller<S> {
+    pub fn new(session: S, manner: Manner) -> Self {
+        Self { session, manner, known: None }
+    }
+
+    /// Whether the next poll has nothing to learn first.
+    pub fn is_known(&self) -> bool {
+        self.known.as_ref().is_some_and(|k| k.learnt_at.is_some())
+    }
+
+    /// One question of one object: is it there?
+    pub async fn alive(&mut self) -> Result<(), SnmpError> {
+        self.session.get(&[SYS_UP_TIME.into()]).await.map(|_| ())
+    }
+
+    /// Asks the device everything that its family offers.
+    pub async fn poll(&mut self, clock: &dyn Clock) -> Result<Polled, SnmpError> {
+        let fresh = |at: MonoMillis| clock.mono().since(at) <= LEARN_AGAIN;
+        if !self.known.as_ref().and_then(|k| k.learnt_at).is_some_and(fresh) {
+            self.learn(clock).await?;
+        }
+        self.look_again().await?;
+        let answers = self.ask().await?;
+        let (at, mono) = (clock.now(), clock.mono());
+        if self.note_restart(&answers) {
+            self.session.restarted();
+            // Another firmware may have started: the next poll learns afresh, this one has what it asked for.
+            if let Some(known) = &mut self.known {
+                known.learnt_at = None;
+            }
+        }
+        Ok(self.read(&answers, at, mono))
+    }
+
+    /// Identifies the device and learns its rows, ports, model and firmware.
+    async fn learn(&mut self, clock: &dyn Clock) -> Result<(), SnmpError> {
+        let system: Vec<Oid> = [SYS_DESCR, SYS_OBJECT_ID, SYS_UP_TIME].map(Oid::from).into();
+        let mut answers = self.session.get(&system).await?;
+        let sys_object_id = match answers.value(&SYS_OBJECT_ID.into()) {
+            Ok(Value::Oid(oid)) => Some(oid.clone()),
+            _ => None,
+        };
+        let (family, why) = match self.manner.family {
+            Some(family) => (family, "the inventory says so".to_owned()),
+            None => {
+                let asks = radio::candidates(sys_object_id.as_ref()).into_iter().flat_map(|f| f.asks);
+                let asks: Vec<Oid> = asks.map(|ask| Oid::from(*ask)).collect();
+                if !asks.is_empty() {
+                    answers.extend(self.session.get(&asks).await?);
+                }
+                identify(sys_object_id.as_ref(), &answers)
+            }
+        };
+        let mut rows = Rows::default();
+        for table in family.tables {
+            rows.set(table.name, self.walk(table).await?);
+        }
+        let info = (family.info)(&rows);
+        let info = if info.is_empty() { Answers::default() } else { self.session.get(&info).await? };
+        let identity = Identity {
+            family,
+            why,
+            sys_object_id,
+            sys_descr: answers.text(&SYS_DESCR.into()).ok(),
+            info: (family.decode_info)(&info, &rows),
+        };
+        let mut ports = self.learn_ports().await?;
+        let before = self.known.take();
+        let (mut rates, mut up_ticks) = (BTreeMap::new(), None);
+        if let Some(before) = before {
+            ports.keep_rates(before.ports);
+            (rates, up_ticks) = (before.rates, before.up_ticks);
+        }
+        let learnt_at = Some(clock.mono());
+        self.known =
+            Some(Known { identity, rows, ports, learnt_at, up_ticks, rates, stale: Vec::new(), suspect_polls: 0 });
+        Ok(())
+    }
+
+    async fn walk(&mut self, table: &Table) -> Result<Vec<super::snmp::Row>, SnmpError> {
+        Ok(self.session.column(table.column, table.rows_max).await?.rows)
+    }
+
+    async fn learn_ports(&mut self) -> Result<Ports, SnmpError> {
+        let types = self.session.column(IF_TYPE, INTERFACES_MAX).await?.rows;
+        let names = port::naming_requests(&types, !self.manner.ports.is_empty());
+        let answers = if names.is_empty() { Answers::default() } else { self.session.get(&names).await? };
+        Ok(Ports::new(port::choose(&types, &answers, &self.manner.ports)))
+    }
+
+    /// Looks at tables again whose rows have changed.
+    async fn look_again(&mut self) -> Result<(), SnmpError> {
+        let Some(known) = &mut self.known else { return Ok(()) };
+        let stale = known.stale.clone();
+        let tables: Vec<&Table> =
+            known.identity.family.tables.iter().filter(|t| stale.contains(&t.name)).collect();
+        for table in tables {
+            let rows = self.walk(table).await?;
+            if let Some(known) = &mut self.known {
+                known.rows.set(table.name, rows);
+            }
+        }
+        if let Some(known) = &mut self.known {
+            known.stale.clear();
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self) -> Result<Answers, SnmpError> {
+        let mut oids: Vec<Oid> = vec![SYS_UP_TIME.into()];
+        if let Some(known) = &self.known {
+            let scope = Scope { rows: &known.rows, sector: self.manner.sector, peers: &self.manner.peers };
+            oids.extend((known.identity.family.requests)(&scope));
+            oids.extend(known.ports.requests());
+        }
+        self.session.get(&oids).await
+    }
+
+    /// Whether sysUpTime has gone back. It wraps after 497 days too (RFC 3418): then everything begins anew once for
+    /// nothing.
+    fn note_restart(&mut self, answers: &Answers) -> bool {
+        let Some(known) = &mut self.known else { return false };
+        let Ok(ticks) = answers.number(&SYS_UP_TIME.into()) else { return false };
+        let restarted = known.up_ticks.is_some_and(|before| ticks < before);
+        known.up_ticks = Some(ticks);
+        if restarted {
+            known.ports.reset();
+            known.rates.clear();
+        }
+        restarted
+    }
+
+    fn read(&mut self, answers: &Answers, at: UnixMillis, mono: MonoMillis) -> Polled {
+        let known = self.known.as_mut().expect("a poll asks only after learning");
+        let scope = Scope { rows: &known.rows, sector: self.manner.sector, peers: &self.manner.peers };
+        let family = known.identity.family;
+        let Decoded { mut radios, power, stale, suspect } = (family.decode)(answers, &scope);
+        for radio in &mut radios {
+            let Some(octets) = radio.octets else { continue };
+            let rates = known.rates.entry(radio.tag.clone()).or_default();
+            let fields = ["throughput_tx_mbps", "throughput_rx_mbps"];
+            for ((field, counter), rate) in fields.into_iter().zip([octets.tx, octets.rx]).zip(rates) {
+                let reading = match counter {
+                    Ok(counter) => rate.rate_mbps(counter, mono, Some(family.capacity_max_mbps)),
+                    Err(why) => Reading::Missing(why),
+                };
+                radio.set(field, reading);
+            }
+        }
+        known.stale.extend(stale);
+        if suspect.is_empty() {
+            known.suspect_polls = 0;
+        } else {
+            known.suspect_polls += 1;
+            if known.suspect_polls % SUSPECT_POLLS == 1 {
+                known.stale.extend(suspect);
+            }
+        }
+        Polled {
+            at,
+            identity: known.identity.clone(),
+            uptime_secs: answers.reading(&SYS_UP_TIME.into(), 0.01),
+            radios,
+            ports: known.ports.read(answers, mono),
+            power,
+        }
+    }
+}
+
+/// Fields of a radio that say "not measured because …" while its device is silent.
+pub const KEY_FIELDS: [&str; 3] = ["capacity_tx_mbps", "capacity_rx_mbps", "rsl_dbm"];
+
+/// The radios of a device that did not answer: the key fields that it used to offer, missing for that reason.
+pub fn silent_radios(last: &[Radio], why: Missing) -> Vec<Radio> {
+    let silent = |radio: &Radio| {
+        let mut silent = Radio::new(radio.tag.clone());
+        for field in KEY_FIELDS {
+            if radio.readings.contains_key(field) {
+                silent.set(field, Reading::Missing(why));
+            }
+        }
+        silent
+    };
+    last.iter().map(silent).filter(|radio| !radio.readings.is_empty()).collect()
+}

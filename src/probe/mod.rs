@@ -1,10 +1,19 @@
 //! What an agent measures: radios and ports over SNMP, reachability over ICMP.
+//!
+//! Downwards: `schedule` runs the tasks of a `plan`; `device` polls one device, asking by `snmp` (over `exchange`)
+//! what its family in `radio` and `port` want, and they decode; `sampling` turns that into samples, `command` into
+//! the report of `vedetta probe`.
 
+pub mod access;
 pub mod command;
 pub mod device;
+mod exchange;
 pub mod ping;
 pub mod plan;
 pub mod port;
 pub mod radio;
+pub mod rate;
+mod sampling;
 pub mod schedule;
 pub mod snmp;
+pub mod value;

@@ -1,1 +1,354 @@
-//! (in progress)
+//! When each device is asked and each address pinged.
+//!
+//! One task a device and one a pinged address, each at its own random phase, so that neither the network nor the
+//! machine sees them in step, and one that is slow or dead delays no other. A poll has a deadline below the interval;
+//! what an interval has no room for is counted as an overrun, never caught up with. A silent device is asked less and
+//! less often, by one small question, up to [`PAUSE_POLLS_MAX`] polls apart; its samples go on saying that it is
+//! silent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use rand::{Rng as _, SeedableRng as _};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+
+use super::device::{Poller, silent_radios};
+use super::ping::{PingError, Pinger};
+use super::plan::{DevicePlan, Dropped, PingPlan, ProbePlan};
+use super::radio::Radio;
+use super::sampling::{DeviceSamples, Echoes, Outcome, backhaul_ping, device_ping};
+use super::snmp::{Session, SnmpError, SnmpGet as _};
+use crate::model::{Reading, Sample, SiteId};
+use crate::runtime::clock::SharedClock;
+use crate::runtime::tasks::Shutdown;
+
+/// Echoes of one round.
+pub const ECHOES: u8 = 5;
+/// Echoes in flight at once, over all addresses: more, and the kernel's socket buffer drops answers that came.
+const ECHOES_IN_FLIGHT_MAX: usize = 200;
+/// An echo that has no answer after this is lost.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(1);
+/// An SNMP answer that takes longer is none. Radios that are busy take a second.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest a poll may take, and its part of the interval.
+const DEADLINE_MAX: Duration = Duration::from_secs(30);
+const DEADLINE_PART: f64 = 0.8;
+/// The first poll of everything falls within this, however long the interval.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+/// A silent device is asked at least every so many polls.
+const PAUSE_POLLS_MAX: u32 = 4;
+
+/// What all tasks share.
+#[derive(Clone)]
+struct Shared {
+    agent: SiteId,
+    interval: Duration,
+    samples: mpsc::Sender<Vec<Sample>>,
+    dropped: Dropped,
+    clock: SharedClock,
+    shutdown: Shutdown,
+}
+
+impl Shared {
+    fn deadline(&self) -> Duration {
+        self.interval.mul_f64(DEADLINE_PART).min(DEADLINE_MAX)
+    }
+
+    /// Hands samples over. Returns false when nobody takes them any more.
+    async fn hand_over(&mut self, samples: Vec<Sample>) -> bool {
+        let n = samples.len() as u64;
+        tokio::select! {
+            sent = timeout(self.deadline(), self.samples.send(samples)) => match sent {
+                Ok(sent) => sent.is_ok(),
+                Err(_) => {
+                    self.dropped.add(n);
+                    tracing::error!(samples = n, "samples dropped: the queue to the spool is full");
+                    true
+                }
+            },
+            () = self.shutdown.wait() => false,
+        }
+    }
+}
+
+/// Measures everything in `plan` until `shutdown`. An error names the task that died.
+pub async fn run(
+    plan: ProbePlan,
+    samples: mpsc::Sender<Vec<Sample>>,
+    pinger: Arc<dyn Pinger>,
+    clock: SharedClock,
+    seed: u64,
+    mut shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let ProbePlan { agent, interval, devices, pings, dropped } = plan;
+    anyhow::ensure!(!interval.is_zero(), "the poll interval must be longer than nothing");
+    let shared = Shared { agent, interval, samples, dropped, clock, shutdown: shutdown.clone() };
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let mut phase = || interval.min(FIRST_WITHIN).mul_f64(rng.random::<f64>());
+    let echoes = Arc::new(Semaphore::new(ECHOES_IN_FLIGHT_MAX));
+    let mut tasks = JoinSet::new();
+    let mut names: HashMap<Id, String> = HashMap::new();
+    for device in devices {
+        let name = format!("polling device {}", device.device);
+        let task = watch_device(device, shared.clone(), phase());
+        names.insert(tasks.spawn(task).id(), name);
+    }
+    for target in pings {
+        let name = match &target {
+            PingPlan::Device { device, .. } => format!("pinging device {device}"),
+            PingPlan::Backhaul { backhaul, .. } => format!("pinging backhaul {backhaul}"),
+        };
+        let task = watch_address(target, shared.clone(), pinger.clone(), echoes.clone(), phase());
+        names.insert(tasks.spawn(task).id(), name);
+    }
+    if tasks.is_empty() {
+        shutdown.wait().await;
+        return Ok(());
+    }
+    while let Some(ended) = tasks.join_next_with_id().await {
+        let name = |id: Id| names.get(&id).cloned().unwrap_or_default();
+        match ended {
+            Ok((id, ())) if !shutdown.is_set() && !shared.samples.is_closed() => {
+                anyhow::bail!("{} ended by itself", name(id));
+            }
+            Ok(_) => {}
+            Err(died) => anyhow::bail!("{} died: {died}", name(died.id())),
+        }
+    }
+    Ok(())
+}
+
+/// Ticks of one task: the first at its phase, none caught up with.
+struct Ticks {
+    ticks: tokio::time::Interval,
+    shutdown: Shutdown,
+}
+
+impl Ticks {
+    fn new(shared: &Shared, phase: Duration) -> Self {
+        let mut ticks = interval_at(Instant::now() + phase, shared.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, shutdown: shared.shutdown.clone() }
+    }
+
+    /// Waits for the next tick; false at the end.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.shutdown.wait() => false,
+            _ = self.ticks.tick() => true,
+        }
+    }
+}
+
+/// How long to leave a silent device alone. [P]
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Pause {
+    failures: u32,
+    polls_left: u32,
+}
+
+impl Pause {
+    /// Whether this poll is left out.
+    fn skip(&mut self) -> bool {
+        let skip = self.polls_left > 0;
+        self.polls_left = self.polls_left.saturating_sub(1);
+        skip
+    }
+
+    fn failed(&mut self) {
+        // Asked at every poll after the first failure, at every second after the next, then at every fourth.
+        let apart = 1 << self.failures.min(PAUSE_POLLS_MAX.ilog2());
+        self.failures = self.failures.saturating_add(1);
+        self.polls_left = apart - 1;
+    }
+
+    fn answered(&mut self) {
+        *self = Self::default();
+    }
+
+    fn silent(&self) -> bool {
+        self.failures > 0
+    }
+}
+
+async fn watch_device(plan: DevicePlan, mut shared: Shared, phase: Duration) {
+    let session = Session::new(plan.address, plan.access.clone(), ANSWER_TIMEOUT.min(shared.deadline()));
+    let mut device = Watched {
+        poller: Poller::new(session, plan.manner.clone()),
+        samples: DeviceSamples::new(&shared.agent, &plan),
+        name: plan.device.to_string(),
+        pause: Pause::default(),
+        error: SnmpError::Timeout,
+        radios: Vec::new(),
+        overruns: 0,
+    };
+    let mut ticks = Ticks::new(&shared, phase);
+    let mut shutdown = shared.shutdown.clone();
+    while ticks.next().await {
+        let started = Instant::now();
+        let samples = tokio::select! {
+            biased;
+            () = shutdown.wait() => break,
+            samples = device.tick(&shared) => samples,
+        };
+        if !shared.hand_over(samples).await {
+            break;
+        }
+        let missed = started.elapsed().as_millis() / shared.interval.as_millis().max(1);
+        device.overruns += u64::try_from(missed).unwrap_or(u64::MAX);
+    }
+}
+
+/// One device between its polls.
+struct Watched {
+    poller: Poller<Session>,
+    samples: DeviceSamples,
+    name: String,
+    pause: Pause,
+    /// Why it is silent.
+    error: SnmpError,
+    /// Its radios when it last answered.
+    radios: Vec<Radio>,
+    overruns: u64,
+}
+
+impl Watched {
+    async fn tick(&mut self, shared: &Shared) -> Vec<Sample> {
+        if self.pause.skip() {
+            return self.silent(shared, Reading::Missing(self.error.missing()));
+        }
+        let started = Instant::now();
+        let was_silent = self.pause.silent();
+        // Learning a device takes more questions than reading it, and happens seldom: it may outlast a short interval.
+        let deadline = if self.poller.is_known() { shared.deadline() } else { DEADLINE_MAX };
+        let polled = timeout(deadline, async {
+            if was_silent {
+                self.poller.alive().await?;
+            }
+            self.poller.poll(&*shared.clock).await
+        })
+        .await
+        .unwrap_or(Err(SnmpError::Timeout));
+        match polled {
+            Ok(polled) => {
+                if was_silent {
+                    tracing::info!(device = %self.name, "answers again");
+                }
+                self.pause.answered();
+                let outcome = Outcome {
+                    up: true,
+                    poll_ms: Reading::value(started.elapsed().as_secs_f64() * 1e3),
+                    uptime_secs: polled.uptime_secs,
+                    counts: self.poller.session.counts(),
+                    overruns: self.overruns,
+                };
+                let mut samples = vec![self.samples.device(polled.at, outcome)];
+                samples.extend(self.samples.polled(&polled, shared.clock.mono()));
+                self.radios = polled.radios;
+                samples
+            }
+            Err(e) => {
+                // The first time is worth a line; the samples tell the rest.
+                if !was_silent || self.error != e {
+                    tracing::warn!(device = %self.name, error = %e, "does not answer");
+                }
+                self.error = e;
+                self.pause.failed();
+                self.silent(shared, Reading::Missing(self.error.missing()))
+            }
+        }
+    }
+
+    fn silent(&self, shared: &Shared, missing: Reading) -> Vec<Sample> {
+        let at = shared.clock.now();
+        let outcome = Outcome {
+            up: false,
+            poll_ms: missing,
+            uptime_secs: missing,
+            counts: self.poller.session.counts(),
+            overruns: self.overruns,
+        };
+        let mut samples = vec![self.samples.device(at, outcome)];
+        samples.extend(self.samples.radios(at, &silent_radios(&self.radios, self.error.missing())));
+        samples
+    }
+}
+
+async fn watch_address(
+    target: PingPlan,
+    mut shared: Shared,
+    pinger: Arc<dyn Pinger>,
+    in_flight: Arc<Semaphore>,
+    phase: Duration,
+) {
+    let mut ticks = Ticks::new(&shared, phase);
+    let mut shutdown = shared.shutdown.clone();
+    let mut told: Option<PingError> = None;
+    while ticks.next().await {
+        let rounds = Rounds { pinger: &*pinger, in_flight: &in_flight, shared: &shared };
+        let (sample, error) = tokio::select! {
+            biased;
+            () = shutdown.wait() => break,
+            sample = rounds.sample(&target) => sample,
+        };
+        if error != told {
+            if let Some(e) = &error {
+                tracing::warn!(error = %e, "no echo can be sent");
+            }
+            told = error;
+        }
+        if !shared.hand_over(vec![sample]).await {
+            break;
+        }
+    }
+}
+
+struct Rounds<'a> {
+    pinger: &'a dyn Pinger,
+    in_flight: &'a Semaphore,
+    shared: &'a Shared,
+}
+
+impl Rounds<'_> {
+    async fn round(&self, address: std::net::IpAddr, error: &mut Option<PingError>) -> Echoes {
+        // The semaphore is never closed; without a permit the round is only less careful.
+        let _permit = self.in_flight.acquire_many(u32::from(ECHOES)).await.ok();
+        let round = self.pinger.round(address, ECHOES, ECHO_TIMEOUT).await;
+        if let Err(e) = &round {
+            *error = Some(e.clone());
+        }
+        Echoes::of(&round)
+    }
+
+    /// The sample of one target, and why echoes could not be sent, if so.
+    async fn sample(&self, target: &PingPlan) -> (Sample, Option<PingError>) {
+        let mut error = None;
+        let agent = &self.shared.agent;
+        let sample = match target {
+            PingPlan::Device { site, device, address } => {
+                let echoes = self.round(*address, &mut error).await;
+                device_ping(agent, site, device.as_str(), self.shared.clock.now(), echoes)
+            }
+            PingPlan::Backhaul { site, backhaul, gateway, outside } => {
+                let gateway = match gateway {
+                    Some(address) => Some(self.round(*address, &mut error).await),
+                    None => None,
+                };
+                let mut beyond = Vec::with_capacity(outside.len());
+                for address in outside {
+                    beyond.push(self.round(*address, &mut error).await);
+                }
+                backhaul_ping(agent, site, backhaul.as_str(), self.shared.clock.now(), gateway, &beyond)
+            }
+        };
+        (sample, error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,319 @@
-//! (in progress)
+//! Radio families: what each is asked, and what its answers mean. [P]
+//!
+//! A family is data plus pure functions in one file, and one line in [`PROFILES`]. Its decoder turns answers into the
+//! normal form: units converted once, sentinels and lies made missing with the reason, and a quantity that the family
+//! never offers left out. What the family asks for and the device lacks is `NotOffered`.
+
+mod generic;
+mod mikrotik;
+mod ubiquiti;
+mod ubiquiti_af60;
+mod ubiquiti_airmax;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::snmp::Row;
+use super::value::{Answers, Counter, Oid};
+use crate::model::network::Duplex;
+use crate::model::{Missing, Provenance, Reading};
+
+/// Every family, in the order in which they are tried. The last takes whatever is left.
+pub static PROFILES: [&Family; 4] =
+    [&ubiquiti_af60::FAMILY, &ubiquiti_airmax::FAMILY, &mikrotik::FAMILY, &generic::FAMILY];
+
+/// SNMPv2-MIB (RFC 3418).
+pub const SYS_DESCR: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 1, 0];
+pub const SYS_OBJECT_ID: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
+pub const SYS_UP_TIME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 3, 0];
+
+/// The tag of the only radio of a point-to-point device.
+pub const ONLY_RADIO: &str = "1";
+/// The tag of what a sector says of itself.
+pub const SECTOR_RADIO: &str = "sector";
+
+/// One family of radios.
+pub struct Family {
+    /// Its name in the inventory and in `radio_info`.
+    pub profile: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// Its decoder was checked against a recording of a real device.
+    pub verified: bool,
+    /// How its two directions share the air, where the inventory does not say.
+    pub duplex: Duplex,
+    /// Capacities and PHY rates outside these bounds on a live link are nonsense, Mbps.
+    pub capacity_min_mbps: f64,
+    pub capacity_max_mbps: f64,
+    /// Where the maximum comes from.
+    pub capacity_max_source: &'static str,
+    /// Values of sysObjectID that may be this family; none: only by the inventory, or as the last resort.
+    pub object_ids: &'static [ObjectId],
+    /// Objects of which one must answer, where others share the sysObjectID; none: the sysObjectID decides.
+    pub asks: &'static [&'static [u32]],
+    /// Tables whose rows must be known before exact objects can be asked for.
+    pub tables: &'static [Table],
+    /// Objects that seldom change: model, firmware.
+    pub info: fn(&Rows) -> Vec<Oid>,
+    pub decode_info: fn(&Answers, &Rows) -> Info,
+    /// Objects of every poll.
+    pub requests: fn(&Scope<'_>) -> Vec<Oid>,
+    pub decode: fn(&Answers, &Scope<'_>) -> Decoded,
+}
+
+impl std::fmt::Debug for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Family({})", self.profile)
+    }
+}
+
+/// How a sysObjectID matches.
+#[derive(Debug, Clone, Copy)]
+pub enum ObjectId {
+    /// Exactly this.
+    Is(&'static [u32]),
+    /// This, or anything under it.
+    Under(&'static [u32]),
+}
+
+impl ObjectId {
+    fn matches(self, oid: &Oid) -> bool {
+        match self {
+            Self::Is(arcs) => oid.arcs() == arcs,
+            Self::Under(root) => oid.under(root).is_some(),
+        }
+    }
+}
+
+/// A table that a family wants the rows of, by one small column.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    pub name: &'static str,
+    pub column: &'static [u32],
+    /// Rows beyond this many are not looked at.
+    pub rows_max: usize,
+}
+
+/// Rows found, by table.
+#[derive(Debug, Clone, Default)]
+pub struct Rows(BTreeMap<&'static str, Vec<Row>>);
+
+impl Rows {
+    pub fn set(&mut self, table: &'static str, rows: Vec<Row>) {
+        self.0.insert(table, rows);
+    }
+
+    pub fn of(&self, table: &str) -> &[Row] {
+        self.0.get(table).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What the decoder may know of its device besides the answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    pub rows: &'a Rows,
+    /// The device is the access point of a sector.
+    pub sector: bool,
+    /// MAC addresses of the peers that the inventory gives this device.
+    pub peers: &'a BTreeSet<String>,
+}
+
+/// A peer that the device tells of.
+#[derive(Debug, Clone)]
+pub struct Station<'a> {
+    pub row: &'a Row,
+    /// Lower-case hex without separators.
+    pub mac: Option<String>,
+}
+
+/// Which of a device's peers are to be read.
+#[derive(Debug, Clone)]
+pub enum Selection<'a> {
+    /// The device has no peer: its link is down.
+    Nobody,
+    /// The other end of a point-to-point link.
+    One(Station<'a>),
+    /// Several peers, none of which the inventory knows: no figure would be that of the link.
+    Ambiguous,
+    /// Peers of a sector that are ours, and how many are not.
+    Sector { ours: Vec<Station<'a>>, strangers: usize },
+}
+
+impl Scope<'_> {
+    /// Chooses among the peers in a table.
+    pub fn select<'r>(&self, rows: &'r [Row], mac: impl Fn(&Row) -> Option<String>) -> Selection<'r> {
+        let stations: Vec<_> = rows.iter().map(|row| Station { row, mac: mac(row) }).collect();
+        let known = |s: &Station<'_>| s.mac.as_ref().is_some_and(|mac| self.peers.contains(mac));
+        if self.sector {
+            let all = stations.len();
+            let ours: Vec<_> = stations.into_iter().filter(known).collect();
+            return Selection::Sector { strangers: all - ours.len(), ours };
+        }
+        match stations.as_slice() {
+            [] => Selection::Nobody,
+            // With one peer there is no doubt, whatever address the inventory has for it.
+            [only] => Selection::One(only.clone()),
+            several => several.iter().find(|s| known(s)).cloned().map_or(Selection::Ambiguous, Selection::One),
+        }
+    }
+}
+
+impl<'a> Selection<'a> {
+    /// The peers to be read.
+    pub fn chosen(&self) -> &[Station<'a>] {
+        match self {
+            Self::Nobody | Self::Ambiguous => &[],
+            Self::One(station) => std::slice::from_ref(station),
+            Self::Sector { ours, .. } => ours,
+        }
+    }
+}
+
+/// Model and firmware, where the device says them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Info {
+    pub model: Option<String>,
+    pub firmware: Option<String>,
+}
+
+/// Octet counters of a radio, for its throughput.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Octets {
+    pub tx: Result<Counter, Missing>,
+    pub rx: Result<Counter, Missing>,
+}
+
+/// One radio in the normal form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Radio {
+    /// [`ONLY_RADIO`], [`SECTOR_RADIO`], or the MAC address of the sector's peer.
+    pub tag: String,
+    /// MAC address of the other end; only of peers that are ours, or of the one peer of a point-to-point link.
+    pub peer: Option<String>,
+    /// Fields of the measurement `radio`.
+    pub readings: BTreeMap<&'static str, Reading>,
+    pub modulation: Option<String>,
+    pub octets: Option<Octets>,
+}
+
+impl Radio {
+    pub fn new(tag: impl Into<String>) -> Self {
+        Self { tag: tag.into(), peer: None, readings: BTreeMap::new(), modulation: None, octets: None }
+    }
+
+    /// The radio towards a station: the only one, or the one of a sector's peer.
+    pub fn towards(station: &Station<'_>, scope: &Scope<'_>) -> Self {
+        let tag = match &station.mac {
+            Some(mac) if scope.sector => mac.clone(),
+            _ => ONLY_RADIO.to_owned(),
+        };
+        Self { peer: station.mac.clone(), ..Self::new(tag) }
+    }
+
+    pub fn set(&mut self, field: &'static str, reading: Reading) {
+        self.readings.insert(field, reading);
+    }
+
+    pub fn reading(&self, field: &str) -> Option<Reading> {
+        self.readings.get(field).copied()
+    }
+
+    /// Without its peer a radio has none of the quantities of a link.
+    #[must_use]
+    pub fn down(mut self, fields: &[&'static str]) -> Self {
+        self.set("link_up_flag", Reading::value(0.0));
+        for field in fields {
+            self.set(field, Reading::Missing(Missing::LinkDown));
+        }
+        self
+    }
+}
+
+/// What a poll says, in the normal form.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Decoded {
+    pub radios: Vec<Radio>,
+    /// Fields of the measurement `power`.
+    pub power: BTreeMap<&'static str, Reading>,
+    /// Tables whose rows have gone: look again before the next poll.
+    pub stale: Vec<&'static str>,
+    /// Tables that may have other rows by now: look again before long.
+    pub suspect: Vec<&'static str>,
+}
+
+/// The family of that name.
+pub fn family(profile: &str) -> Option<&'static Family> {
+    PROFILES.into_iter().find(|f| f.profile == profile)
+}
+
+/// The families that a sysObjectID allows. One that needs no further question, or none, settles it.
+pub fn candidates(object_id: Option<&Oid>) -> Vec<&'static Family> {
+    let matches = |f: &&Family| object_id.is_some_and(|oid| f.object_ids.iter().any(|id| id.matches(oid)));
+    PROFILES.into_iter().filter(matches).collect()
+}
+
+/// The family of a device, and why: by its sysObjectID and, where families share one, by which objects answer.
+pub fn identify(object_id: Option<&Oid>, answers: &Answers) -> (&'static Family, String) {
+    let object = object_id.map_or_else(|| "no sysObjectID".to_owned(), |oid| format!("sysObjectID {oid}"));
+    for family in candidates(object_id) {
+        if family.asks.is_empty() {
+            return (family, object);
+        }
+        if let Some(ask) = family.asks.iter().find(|ask| answers.has(&Oid::from(**ask))) {
+            return (family, format!("{object}, and {} answers", Oid::from(*ask)));
+        }
+    }
+    (&generic::FAMILY, format!("{object} is of no family known here: only its interfaces are read"))
+}
+
+/// Turns what cannot be true into missing.
+pub fn gate(family: &Family, radio: &mut Radio) {
+    let rates = ["capacity_tx_mbps", "capacity_rx_mbps", "phy_tx_mbps", "phy_rx_mbps"];
+    for (field, reading) in &mut radio.readings {
+        let Some(value) = reading.get() else { continue };
+        let (min, max) = match *field {
+            field if rates.contains(&field) => (family.capacity_min_mbps, family.capacity_max_mbps),
+            "throughput_tx_mbps" | "throughput_rx_mbps" => (0.0, family.capacity_max_mbps * 1.1),
+            // A receiver hears nothing below the thermal noise of 1 MHz (-114 dBm) and is overdriven long before 0 dBm.
+            field if field.ends_with("_dbm") && field.contains("rsl") => (-114.0, -1.0),
+            "noise_floor_dbm" => (-130.0, -40.0),
+            // Beyond what the signal levels above allow.
+            "snr_db" | "remote_snr_db" | "cinr_db" => (-30.0, 100.0),
+            "tx_power_dbm" => (-40.0, 45.0),
+            field if field.ends_with("_percent") => (0.0, 100.0),
+            // No terrestrial link is longer: the curve of the Earth ends them before.
+            "distance_meters" => (0.0, 300_000.0),
+            _ => continue,
+        };
+        if !(min..=max).contains(&value) {
+            *reading = Reading::Missing(Missing::Implausible);
+        }
+    }
+}
+
+/// A number whose vendor says "none" by one of `sentinels`.
+pub fn unless(reading: Reading, sentinels: &[f64]) -> Reading {
+    match reading.get() {
+        Some(value) if sentinels.contains(&value) => Reading::Missing(Missing::Sentinel),
+        _ => reading,
+    }
+}
+
+/// A capacity that the radio reports itself; 0 on a live link is "not known".
+pub fn reported(answers: &Answers, oid: &Oid, scale: f64) -> Reading {
+    with_provenance(unless(answers.reading(oid, scale), &[0.0]), Provenance::Reported)
+}
+
+/// A capacity made from a modulation rate.
+pub fn derived(phy: Reading, factor: f64) -> Reading {
+    with_provenance(phy.map(|mbps| mbps * factor), Provenance::Derived)
+}
+
+fn with_provenance(reading: Reading, from: Provenance) -> Reading {
+    match reading {
+        Reading::Value { value, .. } => Reading::known(value, from),
+        missing @ Reading::Missing(_) => missing,
+    }
+}
+
+#[cfg(test)]
+mod tests;

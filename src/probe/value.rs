@@ -1,0 +1,236 @@
+//! What SNMP speaks of: object identifiers, values, and the answers of a device. [P]
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::model::{Missing, Reading};
+
+/// Longest text taken from a device, in characters: DisplayString is at most 255 (RFC 2579), names are shorter.
+pub const TEXT_CHARS_MAX: usize = 80;
+
+/// An object identifier.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Oid(Box<[u32]>);
+
+impl Oid {
+    /// `root` followed by `rest`: a column and its index, for instance.
+    pub fn of(root: &[u32], rest: &[u32]) -> Self {
+        Self([root, rest].concat().into_boxed_slice())
+    }
+
+    /// `1.3.6.1`, with or without a leading dot; `None` if it is anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('.').unwrap_or(text);
+        text.split('.').map(|arc| arc.parse().ok()).collect::<Option<Vec<u32>>>().map(|arcs| Self(arcs.into()))
+    }
+
+    pub fn arcs(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// What follows `root`; `None` if this is not under it.
+    pub fn under(&self, root: &[u32]) -> Option<&[u32]> {
+        self.0.strip_prefix(root)
+    }
+}
+
+impl From<&[u32]> for Oid {
+    fn from(arcs: &[u32]) -> Self {
+        Self(arcs.into())
+    }
+}
+
+impl fmt::Display for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, arc) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(".")?;
+            }
+            write!(f, "{arc}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A value on the wire (RFC 2578, section 7; the exceptions: RFC 3416, section 3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Integer(i32),
+    Bytes(Vec<u8>),
+    Oid(Oid),
+    IpAddress([u8; 4]),
+    Counter32(u32),
+    Gauge32(u32),
+    /// Hundredths of a second.
+    TimeTicks(u32),
+    Counter64(u64),
+    NoSuchObject,
+    NoSuchInstance,
+    EndOfMib,
+    /// A type that no decoder reads (NULL, Opaque).
+    Other,
+}
+
+/// A counter with its width, which decides how far it can be trusted over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    Bits32(u32),
+    Bits64(u64),
+}
+
+/// The answers of one device to one set of questions. What was asked and not answered has its reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answers(BTreeMap<Oid, Result<Value, Missing>>);
+
+impl Answers {
+    pub fn insert(&mut self, oid: Oid, value: Value) {
+        self.0.insert(oid, Ok(value));
+    }
+
+    /// Notes why an object has no value.
+    pub fn fail(&mut self, oid: Oid, why: Missing) {
+        self.0.insert(oid, Err(why));
+    }
+
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Oid, Result<&Value, Missing>)> {
+        self.0.iter().map(|(oid, value)| (oid, value.as_ref().map_err(|why| *why)))
+    }
+
+    /// The value of an object; exceptions and objects that were never asked for are `NotOffered`.
+    pub fn value(&self, oid: &Oid) -> Result<&Value, Missing> {
+        match self.0.get(oid) {
+            None => Err(Missing::NotOffered),
+            Some(Err(why)) => Err(*why),
+            Some(Ok(Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMib)) => Err(Missing::NotOffered),
+            Some(Ok(value)) => Ok(value),
+        }
+    }
+
+    pub fn has(&self, oid: &Oid) -> bool {
+        self.value(oid).is_ok()
+    }
+
+    /// A number of any of the integer types: vendors type gauges as counters and the other way round (MikroTik has
+    /// CCQ as Counter32).
+    pub fn number(&self, oid: &Oid) -> Result<f64, Missing> {
+        match self.value(oid)? {
+            Value::Integer(n) => Ok(f64::from(*n)),
+            Value::Counter32(n) | Value::Gauge32(n) | Value::TimeTicks(n) => Ok(f64::from(*n)),
+            Value::Counter64(n) => Ok(*n as f64),
+            _ => Err(Missing::Malformed),
+        }
+    }
+
+    /// A number as a reading, times `scale`.
+    pub fn reading(&self, oid: &Oid, scale: f64) -> Reading {
+        match self.number(oid) {
+            Ok(n) => Reading::value(n * scale),
+            Err(why) => Reading::Missing(why),
+        }
+    }
+
+    pub fn counter(&self, oid: &Oid) -> Result<Counter, Missing> {
+        match self.value(oid)? {
+            Value::Counter32(n) => Ok(Counter::Bits32(*n)),
+            Value::Counter64(n) => Ok(Counter::Bits64(*n)),
+            _ => Err(Missing::Malformed),
+        }
+    }
+
+    /// A text, cleaned by [`clean_text`]; an empty one is `Sentinel`.
+    pub fn text(&self, oid: &Oid) -> Result<String, Missing> {
+        match self.value(oid)? {
+            Value::Bytes(bytes) => Some(clean_text(bytes)).filter(|t| !t.is_empty()).ok_or(Missing::Sentinel),
+            _ => Err(Missing::Malformed),
+        }
+    }
+}
+
+/// Text of a device made fit for people and for tags: up to the first NUL byte, without control characters, trimmed,
+/// at most [`TEXT_CHARS_MAX`] characters.
+pub fn clean_text(bytes: &[u8]) -> String {
+    let bytes = bytes.split(|b| *b == 0).next().unwrap_or_default();
+    let text: String = String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).collect();
+    text.trim().chars().take(TEXT_CHARS_MAX).collect::<String>().trim_end().to_owned()
+}
+
+/// A MAC address as lower-case hex without separators.
+pub fn mac_hex(octets: &[u8; 6]) -> String {
+    octets.iter().fold(String::with_capacity(12), |mut text, octet| {
+        use fmt::Write as _;
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
+
+/// The MAC address that six arcs of an index spell; `None` if they are not six octets.
+pub fn mac_of_arcs(arcs: &[u32]) -> Option<String> {
+    let octets: Vec<u8> = arcs.iter().map(|arc| u8::try_from(*arc).ok()).collect::<Option<_>>()?;
+    Some(mac_hex(octets.as_slice().try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oids_read_and_show_themselves() {
+        let oid = Oid::parse(".1.3.6.1.4.1.41112").unwrap();
+        assert_eq!(oid.to_string(), "1.3.6.1.4.1.41112");
+        assert_eq!(Oid::of(&[1, 3, 6, 1], &[4, 1, 41112]), oid);
+        assert_eq!(oid.under(&[1, 3, 6, 1, 4, 1]), Some(&[41112][..]));
+        assert_eq!(oid.under(&[1, 3, 7]), None);
+        for bad in ["", "1.", "1..3", "1.x", "1.4294967296", "-1"] {
+            assert_eq!(Oid::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn texts_lose_what_people_and_tags_cannot_carry() {
+        let check = |bytes: &[u8], expected: &str| assert_eq!(clean_text(bytes), expected);
+        check(b"AF60-LR", "AF60-LR");
+        check(b"  v2.6.0\r\n\0trailing", "v2.6.0");
+        check(b"\0", "");
+        check("caff\u{e8}".as_bytes(), "caff\u{e8}");
+        check(&[0xff, b'x'], "\u{fffd}x");
+        assert_eq!(clean_text(&[b'x'; 300]).chars().count(), TEXT_CHARS_MAX);
+    }
+
+    #[test]
+    fn every_way_to_have_no_number_has_its_reason() {
+        let oid = |n| Oid::of(&[1, 3], &[n]);
+        let mut answers = Answers::default();
+        answers.insert(oid(1), Value::Integer(-55));
+        answers.insert(oid(2), Value::NoSuchInstance);
+        answers.insert(oid(3), Value::Bytes(b"-55 dBm".to_vec()));
+        answers.fail(oid(4), Missing::Timeout);
+        answers.insert(oid(5), Value::Counter64(u64::MAX));
+        answers.insert(oid(6), Value::Other);
+        assert_eq!(answers.number(&oid(1)), Ok(-55.0));
+        assert_eq!(answers.number(&oid(2)), Err(Missing::NotOffered));
+        assert_eq!(answers.number(&oid(3)), Err(Missing::Malformed));
+        assert_eq!(answers.number(&oid(4)), Err(Missing::Timeout));
+        assert_eq!(answers.number(&oid(5)), Ok(18_446_744_073_709_551_615.0));
+        assert_eq!(answers.number(&oid(6)), Err(Missing::Malformed));
+        assert_eq!(answers.number(&oid(7)), Err(Missing::NotOffered));
+        assert_eq!(answers.counter(&oid(1)), Err(Missing::Malformed));
+        assert_eq!(answers.text(&oid(1)), Err(Missing::Malformed));
+    }
+
+    #[test]
+    fn a_mac_needs_six_octets() {
+        assert_eq!(mac_of_arcs(&[2, 0, 0, 0, 0, 255]).as_deref(), Some("0200000000ff"));
+        assert_eq!(mac_of_arcs(&[2, 0, 0, 0, 0, 256]), None);
+        assert_eq!(mac_of_arcs(&[2, 0, 0, 0, 0]), None);
+    }
+}
