@@ -1,1 +1,3 @@
-//! (in progress)
+//! Simulated radios that answer real SNMP on loopback, and scenarios.
+
+pub mod scenario;
