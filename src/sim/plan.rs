@@ -139,8 +139,9 @@ fn sim_link(network: &Network, link: &Link, ends: [&SimDevice; 2], fixed: Ends, 
         (Medium::Radio, Some(near), far) => Some([near, far.unwrap_or(near)]),
         (Medium::Radio, None, Some(far)) => Some([far, far]),
     };
-    // No two ends are alike: up to 1 dB between them, always the same.
-    let offsets = [salt & 0xff, (salt >> 8) & 0xff].map(|b| b as f64 / 255.0);
+    // No two ends are alike: up to 1 dB between them, whatever the seed, for scenarios reckon with the levels.
+    let name = hash(&[link.id.as_str().as_bytes()]);
+    let offsets = [name & 0xff, (name >> 8) & 0xff].map(|b| b as f64 / 255.0);
     let fair = |band: &Band, offset: f64| band.fair_rsl_dbm(km) + offset;
     let fair_rsl_dbm = bands.map_or([0.0; 2], |[near, far]| [fair(near, offsets[0]), fair(far, offsets[1])]);
     SimLink {

@@ -8,7 +8,7 @@ use crate::model::network::Device;
 /// What the fair-weather SNR exceeds the best rate's need by, at least, dB: planners leave a margin.
 const FADE_MARGIN_DB: f64 = 3.0;
 /// Strongest level that power control leaves, dBm.
-const RSL_MAX_DBM: f64 = -40.0;
+const RSL_MAX_DBM: f64 = -48.0;
 /// Step in which antennas and power come, dB.
 const GAIN_STEP_DB: f64 = 3.0;
 /// Shortest path that the formula is used for, km: below, antennas are not points.

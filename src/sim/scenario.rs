@@ -48,7 +48,8 @@ pub struct Event {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
-    /// Rain within a circle. `attenuation_db` is what a 60 GHz path wholly inside it loses; 5 GHz hardly notices.
+    /// Rain within a circle. `attenuation_db` is what a 60 GHz path right across it loses, a shorter one as much less
+    /// as it is shorter; 5 GHz hardly notices.
     RainFade {
         lat: f64,
         lon: f64,

@@ -224,8 +224,9 @@ impl Model {
                 let centre = Place { lat: *lat, lon: *lon };
                 for (i, link) in self.plan.links.iter().enumerate() {
                     let rain_share = link.bands.map_or(0.0, |[near, _]| near.rain_share);
-                    let within = share_within(link.places[0], link.places[1], centre, *radius_km);
-                    *trouble.loss_db.entry(i).or_default() += attenuation_db * intensity * within * rain_share;
+                    let km_within = link.km * share_within(link.places[0], link.places[1], centre, *radius_km);
+                    let loss_db = attenuation_db * intensity * rain_share * km_within / (2.0 * radius_km);
+                    *trouble.loss_db.entry(i).or_default() += loss_db;
                 }
             }
             EventKind::Misalignment { link, loss_db } => {
