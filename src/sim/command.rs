@@ -1,0 +1,201 @@
+//! `vedetta simulate`: only the simulated devices.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+
+use super::radio::Family;
+use super::scenario::Scenario;
+use super::{SimOptions, Simulated, start};
+use crate::config::secret::SecretSource;
+use crate::model::network::{AuthProtocol, Device, Network, PrivProtocol, SnmpAccess};
+use crate::runtime::clock::SystemClock;
+use crate::runtime::tasks::{Shutdown, ShutdownSwitch};
+
+/// Longest scenario file that is read.
+const SCENARIO_BYTES_MAX: u64 = 1 << 20;
+
+/// One device, as the table and `--json` show it.
+#[derive(Debug, Serialize)]
+struct Listed {
+    device: String,
+    site: String,
+    family: &'static str,
+    /// `127.38.27.11:10161`
+    address: String,
+    /// What to give to an SNMP client; null where the device is only pinged.
+    snmp: Option<ListedAccess>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "version", rename_all = "lowercase")]
+enum ListedAccess {
+    V1 { community: String },
+    V2c { community: String },
+    V3 { user: String, auth: Option<Protocol>, privacy: Option<Protocol> },
+}
+
+#[derive(Debug, Serialize)]
+struct Protocol {
+    protocol: &'static str,
+    password: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Listing {
+    scenario: String,
+    speed: f64,
+    seed: u64,
+    devices: Vec<Listed>,
+}
+
+/// Reads a scenario file. The error lists every problem, each with file and line.
+pub fn load_scenario(file: &Path) -> anyhow::Result<Scenario> {
+    let about = || format!("the scenario {}", file.display());
+    let length = std::fs::metadata(file).with_context(about)?.len();
+    if length > SCENARIO_BYTES_MAX {
+        bail!("{} is larger than {SCENARIO_BYTES_MAX} bytes", about());
+    }
+    let text = std::fs::read_to_string(file).with_context(about)?;
+    Scenario::parse(&text).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(|p| format!("{}: {p}", file.display())).collect();
+        anyhow::anyhow!(lines.join("\n"))
+    })
+}
+
+/// Starts the simulated devices, prints where each answers and how, and plays the scenario (fair weather where none
+/// is named) until Ctrl-C. The secrets that it prints are its own inventions.
+pub async fn simulate_command(
+    network: &Network,
+    scenario_file: Option<&Path>,
+    options: SimOptions,
+    json: bool,
+) -> anyhow::Result<()> {
+    let scenario = scenario_file.map_or_else(|| Ok(Scenario::calm()), load_scenario)?;
+    let (switch, shutdown) = Shutdown::new();
+    let simulated = start(network, scenario, options, SystemClock::shared(), shutdown.clone()).await?;
+    print!("{}", show(&simulated, options, json)?);
+    run_until_interrupted(simulated, switch, shutdown).await
+}
+
+async fn run_until_interrupted(
+    simulated: Simulated,
+    switch: ShutdownSwitch,
+    mut shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let mut run = std::pin::pin!(simulated.tasks.run(shutdown.clone()));
+    tokio::select! {
+        // A task that ends by itself has failed.
+        ended = &mut run => return ended,
+        waited = tokio::signal::ctrl_c() => waited.context("waiting for Ctrl-C")?,
+        () = shutdown.wait() => {}
+    }
+    switch.stop();
+    run.await
+}
+
+fn show(simulated: &Simulated, options: SimOptions, json: bool) -> anyhow::Result<String> {
+    let mut devices = Vec::new();
+    for device in simulated.network.devices.values() {
+        devices.push(listed(device, &simulated.network, &simulated.secrets)?);
+    }
+    let scenario = simulated.world.scenario().name.clone();
+    let listing = Listing { scenario, speed: options.speed, seed: options.seed, devices };
+    if json {
+        return Ok(format!("{}\n", serde_json::to_string(&listing)?));
+    }
+    Ok(table(&listing))
+}
+
+fn listed(device: &Device, network: &Network, secrets: &Arc<dyn SecretSource>) -> anyhow::Result<Listed> {
+    let access = device.credential.as_ref().and_then(|c| network.credentials.get(c)).map(|c| &c.access);
+    let snmp = match access {
+        None => None,
+        Some(SnmpAccess::V1 { community }) => {
+            Some(ListedAccess::V1 { community: secrets.read(community)?.expose().to_owned() })
+        }
+        Some(SnmpAccess::V2c { community }) => {
+            Some(ListedAccess::V2c { community: secrets.read(community)?.expose().to_owned() })
+        }
+        Some(SnmpAccess::V3 { user, auth, privacy }) => {
+            let mut shown = [None, None];
+            if let Some((protocol, secret)) = auth {
+                let password = secrets.read(secret)?.expose().to_owned();
+                shown[0] = Some(Protocol { protocol: auth_word(*protocol), password });
+            }
+            if let Some((protocol, secret)) = privacy {
+                let password = secrets.read(secret)?.expose().to_owned();
+                shown[1] = Some(Protocol { protocol: priv_word(*protocol), password });
+            }
+            let [auth, privacy] = shown;
+            Some(ListedAccess::V3 { user: user.clone(), auth, privacy })
+        }
+    };
+    Ok(Listed {
+        device: device.id.to_string(),
+        site: device.site.to_string(),
+        family: Family::of(device).as_str(),
+        address: format!("{}:{}", device.address, device.snmp_port),
+        snmp,
+    })
+}
+
+fn table(listing: &Listing) -> String {
+    let header = ["DEVICE", "SITE", "FAMILY", "ADDRESS", "SNMP"].map(str::to_owned);
+    let mut rows = vec![header];
+    for d in &listing.devices {
+        let snmp = match &d.snmp {
+            None => "only pinged".to_owned(),
+            Some(ListedAccess::V1 { community }) => format!("v1 {community}"),
+            Some(ListedAccess::V2c { community }) => format!("v2c {community}"),
+            Some(ListedAccess::V3 { user, auth, privacy }) => {
+                let part = |p: &Option<Protocol>| {
+                    p.as_ref().map_or_else(String::new, |p| format!(" {} {}", p.protocol, p.password))
+                };
+                format!("v3 {user}{}{}", part(auth), part(privacy))
+            }
+        };
+        rows.push([d.device.clone(), d.site.clone(), d.family.to_owned(), d.address.clone(), snmp]);
+    }
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String; 5]| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    let mut text: String = rows.iter().map(line).collect();
+    text.push_str(&format!(
+        "{} devices, scenario \"{}\" at {} times the clock, seed {}; Ctrl-C ends it\n",
+        listing.devices.len(),
+        listing.scenario,
+        listing.speed,
+        listing.seed
+    ));
+    text
+}
+
+fn auth_word(protocol: AuthProtocol) -> &'static str {
+    match protocol {
+        AuthProtocol::Md5 => "md5",
+        AuthProtocol::Sha1 => "sha1",
+        AuthProtocol::Sha224 => "sha224",
+        AuthProtocol::Sha256 => "sha256",
+        AuthProtocol::Sha384 => "sha384",
+        AuthProtocol::Sha512 => "sha512",
+    }
+}
+
+fn priv_word(protocol: PrivProtocol) -> &'static str {
+    match protocol {
+        PrivProtocol::Des => "des",
+        PrivProtocol::Aes128 => "aes128",
+        PrivProtocol::Aes192 => "aes192",
+        PrivProtocol::Aes256 => "aes256",
+    }
+}
