@@ -1,0 +1,186 @@
+//! `hub.toml` and `agent.toml`. [P]
+
+use std::path::{Path, PathBuf};
+
+use super::credential::{self, path, secret};
+use super::inventory;
+use crate::config::problem::Findings;
+use crate::config::raw::Raw;
+use crate::config::settings::{
+    AgentSettings, AlertSettings, HubSettings, InfluxSettings, MailOut, MailSettings, MqttSettings, SmtpSecurity,
+    SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
+};
+use crate::config::text::{is_loopback, parse_url};
+use crate::model::SiteId;
+use crate::model::network::{Language, SecretRef};
+
+/// Ports by IANA's register: secure-mqtt, mqtt, submissions, submission, smtp.
+const PORT_MQTT_TLS: u16 = 8883;
+const PORT_MQTT: u16 = 1883;
+const PORT_SUBMISSIONS: u16 = 465;
+const PORT_SUBMISSION: u16 = 587;
+const PORT_SMTP: u16 = 25;
+
+/// A section with a fault becomes `None` here; [`super::finish`] hands nothing out then.
+pub fn hub(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<HubSettings> {
+    let mqtt = raw.table("mqtt").and_then(|table| mqtt(table, base, findings));
+    let influx = raw.table("influx").and_then(|table| influx(table, base, findings));
+    let mail = raw.table("mail").and_then(|table| mail(table, base, findings));
+    let web = raw.table("web").and_then(|table| web(table, findings));
+    Some(HubSettings {
+        data_dir: path(raw, "data_dir", base)?,
+        mqtt,
+        influx,
+        mail,
+        web: web?,
+        alert: alert(raw.table("alert")?)?,
+        poll_interval: raw.duration("poll_interval")?,
+    })
+}
+
+pub fn agent(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<AgentSettings> {
+    let mqtt = raw.table("mqtt").and_then(|table| mqtt(table, base, findings));
+    let credentials = credential::credentials(raw, base, findings);
+    let spool = raw.table("spool")?;
+    Some(AgentSettings {
+        agent: SiteId::parse(raw.text("agent")?).ok()?,
+        network_file: path(raw, "network_file", base)?,
+        mqtt: mqtt?,
+        data_dir: path(raw, "data_dir", base)?,
+        poll_interval: raw.duration("poll_interval")?,
+        spool: SpoolLimits { bytes_max: spool.integer("bytes_max")?, age_max: spool.duration("age_max")? },
+        credentials,
+    })
+}
+
+fn mqtt(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<MqttSettings> {
+    let password = user_and_password(raw, base, findings);
+    let client = client_certificate(raw, base, findings);
+    let tls = is_encrypted(raw, findings).then(|| TlsSettings { ca_file: path(raw, "ca_file", base), client });
+    let port = raw.integer("port").and_then(|port| u16::try_from(port).ok());
+    Some(MqttSettings {
+        host: raw.text("host")?.to_owned(),
+        port: port.unwrap_or(if tls.is_some() { PORT_MQTT_TLS } else { PORT_MQTT }),
+        tls,
+        user: raw.text("user").map(str::to_owned),
+        password,
+        keep_alive: raw.duration("keep_alive")?,
+    })
+}
+
+/// Whether the connection has TLS; a plain one to another machine must be asked for in words.
+fn is_encrypted(raw: &Raw, findings: &mut Findings) -> bool {
+    let is_plain_meant = raw.boolean("plain") == Some(true);
+    let is_near = raw.text("host").is_none_or(is_loopback);
+    let certificates = ["ca_file", "client_cert_file", "client_key_file"];
+    let named = certificates.into_iter().find(|key| raw.is_written(key));
+    let tls = raw.boolean("tls").unwrap_or(named.is_some() || !(is_near || is_plain_meant));
+    if tls && is_plain_meant {
+        findings.push(raw.error("plain", "contradicts tls and the certificates that are named: one of them must go"));
+    }
+    if !tls && let Some(key) = named {
+        findings.push(raw.error(key, "has no use with tls = false"));
+    }
+    if !tls && !is_near && !is_plain_meant {
+        let wanted = "without TLS everyone on the way to this broker reads the password and may forge samples; where \
+                      that is meant, write plain = true";
+        findings.push(raw.error("tls", wanted).found("false"));
+    }
+    tls
+}
+
+fn client_certificate(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<(PathBuf, PathBuf)> {
+    for (key, other) in [("client_cert_file", "client_key_file"), ("client_key_file", "client_cert_file")] {
+        if raw.is_written(key) && !raw.is_written(other) {
+            findings.push(raw.error(key, format!("needs {other} beside it")));
+        }
+    }
+    Some((path(raw, "client_cert_file", base)?, path(raw, "client_key_file", base)?))
+}
+
+/// The password, if there is one; it goes with a user.
+fn user_and_password(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<SecretRef> {
+    let password = secret(raw, "password", base, findings);
+    if password.is_some() && !raw.is_written("user") {
+        findings.push(raw.error("user", "must be given with a password"));
+    }
+    password
+}
+
+fn influx(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<InfluxSettings> {
+    let token = secret(raw, "token", base, findings);
+    let url = raw.text("url")?;
+    let is_exposed = parse_url(url).is_some_and(|url| !url.secure && !is_loopback(url.host));
+    if is_exposed && token.is_some() {
+        findings.push(raw.warning("url", "the token crosses the network unencrypted: https:// would hide it"));
+    }
+    Some(InfluxSettings {
+        url: url.to_owned(),
+        org: raw.text("org")?.to_owned(),
+        bucket: raw.text("bucket")?.to_owned(),
+        token,
+        ca_file: path(raw, "ca_file", base),
+    })
+}
+
+fn mail(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<MailSettings> {
+    match (raw.is_written("smtp"), raw.is_written("maildir")) {
+        (true, true) => findings.push(raw.error("maildir", "must not stand beside smtp: mails leave in one way")),
+        (false, false) => findings.push(raw.error("smtp", "must be given, or maildir: mails need a way to leave")),
+        _ => {}
+    }
+    let out = match raw.table("smtp") {
+        Some(table) => smtp(table, base, findings).map(MailOut::Smtp),
+        None => path(raw, "maildir", base).map(MailOut::Maildir),
+    };
+    Some(MailSettings {
+        from: raw.text("from")?.to_owned(),
+        reply_to: raw.text("reply_to").map(str::to_owned),
+        out: out?,
+    })
+}
+
+fn smtp(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<SmtpSettings> {
+    let password = user_and_password(raw, base, findings);
+    let host = raw.text("host")?;
+    let (security, usual_port) = match raw.text("security")? {
+        "tls" => (SmtpSecurity::ImplicitTls, PORT_SUBMISSIONS),
+        "plain" => (SmtpSecurity::Plain, PORT_SMTP),
+        _ => (SmtpSecurity::StartTls, PORT_SUBMISSION),
+    };
+    if security == SmtpSecurity::Plain && password.is_some() && !is_loopback(host) {
+        findings.push(raw.warning("security", "the password crosses the network unencrypted").found("\"plain\""));
+    }
+    Some(SmtpSettings {
+        host: host.to_owned(),
+        port: raw.integer("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(usual_port),
+        security,
+        user: raw.text("user").map(str::to_owned),
+        password,
+        ca_file: path(raw, "ca_file", base),
+    })
+}
+
+fn web(raw: &Raw, findings: &mut Findings) -> Option<WebSettings> {
+    let listen = raw.socket("listen")?;
+    if !listen.ip().is_loopback() {
+        let wanted = "the page has no accounts yet: everyone who reaches this address sees the whole network";
+        findings.push(raw.warning("listen", wanted).found(format!("\"{listen}\"")));
+    }
+    Some(WebSettings {
+        listen,
+        public_url: raw.text("public_url").map(str::to_owned),
+        language: inventory::language(raw).unwrap_or(Language::Italian),
+    })
+}
+
+fn alert(raw: &Raw) -> Option<AlertSettings> {
+    Some(AlertSettings {
+        capacity_open: raw.duration("capacity_open")?,
+        capacity_close: raw.duration("capacity_close")?,
+        capacity_close_margin: raw.number("capacity_close_margin")?,
+        down_open: raw.duration("down_open")?,
+        down_close: raw.duration("down_close")?,
+        batch: raw.duration("batch")?,
+    })
+}

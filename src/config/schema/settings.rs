@@ -1,0 +1,182 @@
+//! `hub.toml` and `agent.toml`. [P]
+
+use super::{CREDENTIAL, Key, Kind, LANGUAGES, Table, default, optional, required};
+
+const PASSWORD_FILE: Key =
+    optional("password_file", Kind::SecretFile, "no password", "File whose only line is the password.");
+const PASSWORD_ENV: Key =
+    optional("password_env", Kind::SecretEnv, "no password", "Environment variable that holds the password.");
+const PASSWORD: Key = optional("password", Kind::Refused("password_file = \"…\" or password_env = \"…\""), "", "");
+const CA_FILE: Key = optional("ca_file", Kind::Path, "the system's", "Certificates of the authorities to trust, PEM.");
+
+static MQTT: Table = Table {
+    meaning: "The MQTT 5 broker.",
+    keys: &[
+        required("host", Kind::Host, "Name or address."),
+        optional("port", Kind::Integer(1, 65535), "8883 with TLS, 1883 without", "TCP port."),
+        optional(
+            "tls",
+            Kind::Boolean,
+            "true, but false for a broker on this machine for which no certificates are named",
+            "Whether the connection is encrypted.",
+        ),
+        default(
+            "plain",
+            Kind::Boolean,
+            "false",
+            "Says that a broker on another machine may be spoken to without TLS, password included.",
+        ),
+        CA_FILE,
+        optional("client_cert_file", Kind::Path, "none is shown", "Certificate chain to show to the broker, PEM."),
+        optional("client_key_file", Kind::Path, "goes with `client_cert_file`", "Its private key, PEM."),
+        optional("user", Kind::Text, "none", "User name."),
+        PASSWORD_FILE,
+        PASSWORD_ENV,
+        PASSWORD,
+        default(
+            "keep_alive",
+            Kind::Duration("5s", "1h"),
+            "\"30s\"",
+            "How often an idle connection shows that it lives.",
+        ),
+    ],
+};
+
+static INFLUX: Table = Table {
+    meaning: "InfluxDB 2, or anything that speaks its write API.",
+    keys: &[
+        required("url", Kind::Url, "Where it listens, `http` or `https`; without user and password."),
+        required("org", Kind::Text, "Organisation."),
+        required("bucket", Kind::Text, "Bucket."),
+        optional("token_file", Kind::SecretFile, "no token is sent", "File whose only line is the token."),
+        optional("token_env", Kind::SecretEnv, "no token is sent", "Environment variable that holds the token."),
+        optional("token", Kind::Refused("token_file = \"…\" or token_env = \"…\""), "", ""),
+        CA_FILE,
+    ],
+};
+
+static SMTP: Table = Table {
+    meaning: "The mail server that takes the mails.",
+    keys: &[
+        required("host", Kind::Host, "Name or address."),
+        optional("port", Kind::Integer(1, 65535), "465 with `tls`, 587 with `starttls`, 25 with `plain`", "TCP port."),
+        default(
+            "security",
+            Kind::Choice(&["tls", "starttls", "plain"]),
+            "\"starttls\"",
+            "`tls`: encrypted from the start; `starttls`: encrypted before anything is said, or not at all; `plain`: \
+             everyone on the way reads the mails.",
+        ),
+        optional("user", Kind::Text, "no authentication", "User name."),
+        PASSWORD_FILE,
+        PASSWORD_ENV,
+        PASSWORD,
+        CA_FILE,
+    ],
+};
+
+static MAIL: Table = Table {
+    meaning: "How mails leave. One of `smtp` and `maildir`.",
+    keys: &[
+        required("from", Kind::Mailbox, "Sender: `Name <address>`; not a certified address (PEC)."),
+        optional("reply_to", Kind::Mailbox, "`from`", "Where answers go."),
+        optional("smtp", Kind::Table(&SMTP), "see `maildir`", "Mails go to a mail server."),
+        optional(
+            "maildir",
+            Kind::Path,
+            "see `smtp`",
+            "Mails are written into this directory for a person to open; nothing leaves the machine.",
+        ),
+    ],
+};
+
+static WEB: Table = Table {
+    meaning: "The status page.",
+    keys: &[
+        default("listen", Kind::Socket, "\"127.0.0.1:8080\"", "Address and port. The page has no accounts yet."),
+        optional("public_url", Kind::Url, "mails carry no links", "Where people find the page from outside."),
+        default("language", Kind::Choice(LANGUAGES), "\"it\"", "Language where the browser asks for neither."),
+    ],
+};
+
+static ALERT: Table = Table {
+    meaning: "Hold times and thresholds. The defaults are meant to be right without tuning.",
+    keys: &[
+        default(
+            "capacity_open",
+            Kind::Duration("1s", "1d"),
+            "\"15m\"",
+            "So long below what is required opens an incident.",
+        ),
+        default(
+            "capacity_close",
+            Kind::Duration("1s", "1d"),
+            "\"15m\"",
+            "So long above it, with the margin to spare, closes it.",
+        ),
+        default(
+            "capacity_close_margin",
+            Kind::Number(0.0, 1.0),
+            "0.2",
+            "What must be to spare to close, as a share of what is required; capped by what the link can reach at all.",
+        ),
+        default("down_open", Kind::Duration("1s", "1d"), "\"3m\"", "So long down opens an incident."),
+        default("down_close", Kind::Duration("1s", "1d"), "\"3m\"", "So long up closes it."),
+        default(
+            "batch",
+            Kind::Duration("0s", "1d"),
+            "\"30m\"",
+            "Changes that are not urgent wait so long for company.",
+        ),
+    ],
+};
+
+static SPOOL: Table = Table {
+    meaning: "What the agent keeps until the hub has stored it. Beyond either limit the oldest goes first, counted.",
+    keys: &[
+        default("bytes_max", Kind::Integer(4_000_000, 1_000_000_000_000), "150_000_000", "Room on disk.").unit("bytes"),
+        default("age_max", Kind::Duration("1h", "365d"), "\"35d\"", "Age."),
+    ],
+};
+
+const DATA_DIR: Key = default("data_dir", Kind::Path, "\"/var/lib/vedetta\"", "The one directory that is written to.");
+
+const POLL_INTERVAL: Key = default(
+    "poll_interval",
+    Kind::Duration("1s", "1h"),
+    "\"60s\"",
+    "How often every device is asked; the same on the hub and on its agents.",
+);
+
+/// `hub.toml`.
+pub static HUB: Table = Table {
+    meaning: "Settings of `vedetta hub`, the Union's machine. Every key has a default; an empty file is a good start.",
+    keys: &[
+        DATA_DIR,
+        POLL_INTERVAL,
+        optional("mqtt", Kind::Table(&MQTT), "the broker embedded in `vedetta run`", "The MQTT 5 broker."),
+        optional("influx", Kind::Table(&INFLUX), "samples stay in the ledger only", "InfluxDB 2."),
+        optional("mail", Kind::Table(&MAIL), "no mails are sent", "How mails leave."),
+        default("web", Kind::Table(&WEB), "{}", "The status page."),
+        default("alert", Kind::Table(&ALERT), "{}", "Hold times and thresholds."),
+    ],
+};
+
+/// `agent.toml`.
+pub static AGENT: Table = Table {
+    meaning: "Settings of `vedetta agent`, the machine at a relay site.",
+    keys: &[
+        required("agent", Kind::Id, "The site where it stands: `[[site]]` with `agent = true` in the inventory."),
+        default("network_file", Kind::Path, "\"network.toml\"", "The inventory."),
+        DATA_DIR,
+        POLL_INTERVAL,
+        required("mqtt", Kind::Table(&MQTT), "The MQTT 5 broker."),
+        default("spool", Kind::Table(&SPOOL), "{}", "What is kept until the hub has stored it."),
+        default(
+            "credential",
+            Kind::Tables(&CREDENTIAL),
+            "[]",
+            "Ways to read devices, instead of or besides those of the inventory.",
+        ),
+    ],
+};
