@@ -1,1 +1,725 @@
-//! (in progress)
+//! The engine: from one view to the next, which incidents begin, open, close, and which explains which. [P]
+//!
+//! Invariants (property tests in `alert/tests`):
+//! - one live incident per condition, subject and direction; no second opening without a closing between;
+//! - a missing reading neither opens nor closes anything;
+//! - an engine rebuilt from its incidents (and its [`Memory`]) at any step goes on as if it had never stopped.
+//!
+//! **One trouble, one root.** On one edge the first of these that is open tells about the others: down, on standby,
+//! capacity downstream, capacity upstream. A capacity incident that waits to open is dropped when its link opens as
+//! down; one that was open before stays open as a consequence, and so outlives the outage if the link comes back
+//! weak. A bundle tells about its members, unless it is the member that explains the bundle. A member whose bundle
+//! still carries what is required has lost redundancy only: minor.
+//!
+//! **Causes** are asked for, not assumed (`causes`), at opening and at every step while the breach lasts. A
+//! consequence whose cause has ended waits once more for its own hold time before it counts as a root: the child is
+//! often seen well a little later than the parent. An effect whose only cause is still pending waits for it, at most
+//! for a second hold time of its own.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::causes::{Causes, Effect};
+use super::diagnosis::{self, Facts};
+use super::evidence::{self, Recent};
+use super::hold::{self, Input, Outcome};
+use super::incident::{
+    Condition, Confidence, Detail, Direction, Incident, IncidentState, ProbableCause, Severity, Subject, Transition,
+};
+use super::memory::Memory;
+use super::observe::{self, Judge, Key, Seen};
+use crate::config::settings::AlertSettings;
+use crate::model::network::Network;
+use crate::model::view::{LinkState, LinkView, NetworkView, WhatIf};
+use crate::model::{EdgeId, SiteId, UnixMillis};
+
+/// How often subjects are polled where nobody says.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A loss of samples is told once; it is over when none has followed for so long.
+const SAMPLES_LOST_CLOSE: Duration = Duration::from_hours(24);
+
+/// Closed incidents that pages still show.
+const CLOSED_KEPT: Duration = Duration::from_hours(7 * 24);
+
+/// Bound of the same; the store has them all.
+const CLOSED_MAX: usize = 10_000;
+
+/// A reading older than this many intervals is not the start of a breach that is seen now.
+const SINCE_INTERVALS_MAX: u32 = 2;
+
+/// See the module.
+pub struct Engine {
+    settings: AlertSettings,
+    network: Arc<Network>,
+    interval: Duration,
+    live: BTreeMap<Key, Incident>,
+    /// When each was last handed out to be written.
+    written: BTreeMap<Key, UnixMillis>,
+    /// Oldest first.
+    closed: VecDeque<Incident>,
+    /// Restored although another with the same key lives: closed at the next step.
+    strays: Vec<Incident>,
+    memory: Memory,
+    memory_changed: bool,
+    recent: Recent,
+    next_number: u64,
+}
+
+/// Why an incident is a consequence.
+#[derive(Default)]
+struct Explained {
+    by: Vec<u64>,
+    /// Nothing open explains it, but something that may open soon does.
+    waits: bool,
+}
+
+impl Engine {
+    /// `restored`: every incident document that was kept. `next_number`: at least one more than any number ever given.
+    pub fn new(settings: AlertSettings, network: Arc<Network>, restored: Vec<Incident>, next_number: u64) -> Self {
+        let given = restored.iter().map(|i| i.number).max().unwrap_or(0);
+        let mut engine = Self {
+            settings,
+            network,
+            interval: DEFAULT_INTERVAL,
+            live: BTreeMap::new(),
+            written: BTreeMap::new(),
+            closed: VecDeque::new(),
+            strays: Vec::new(),
+            memory: Memory::default(),
+            memory_changed: false,
+            recent: Recent::default(),
+            next_number: next_number.max(given + 1),
+        };
+        let (mut closed, mut live): (Vec<_>, Vec<_>) = restored.into_iter().partition(|i| !i.is_live());
+        closed.retain(|i| !i.is_dropped());
+        closed.sort_by_key(|i| i.closed_at);
+        engine.closed = closed.into();
+        // Opened ones first: of two with one key the one that people know stays.
+        live.sort_by_key(|i| (i.number == 0, i.number));
+        for incident in live {
+            let key = Key::of(&incident);
+            if engine.live.contains_key(&key) {
+                engine.strays.push(incident);
+            } else {
+                engine.written.insert(key.clone(), incident.detail.checked_at.unwrap_or(incident.since));
+                engine.live.insert(key, incident);
+            }
+        }
+        engine.recall_bests();
+        engine
+    }
+
+    /// How often subjects are polled: the measure of pauses. One minute by default.
+    #[must_use]
+    pub fn with_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval.max(Duration::from_millis(1));
+        self
+    }
+
+    /// What an earlier engine remembered besides incidents.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Memory) -> Self {
+        self.memory = memory.indexed();
+        self.recall_bests();
+        self
+    }
+
+    /// A changed inventory. Incidents about what it no longer has close at the next step.
+    pub fn set_network(&mut self, network: Arc<Network>) {
+        self.network = network;
+    }
+
+    /// Pending, open and closing ones, and those closed in the last seven days; newest first.
+    pub fn incidents(&self) -> Vec<Incident> {
+        let mut all: Vec<Incident> = self.live.values().chain(&self.closed).cloned().collect();
+        all.sort_by_key(|i| std::cmp::Reverse((i.since, i.number)));
+        all
+    }
+
+    pub fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
+    /// The memory, if it has changed since the last call: to be written in the same transaction as the incidents.
+    pub fn memory_to_write(&mut self) -> Option<&Memory> {
+        std::mem::take(&mut self.memory_changed).then_some(&self.memory)
+    }
+
+    /// Goes on to `now`. Returns every incident that must be written, in one transaction with its mails; those that
+    /// ended before they opened ([`Incident::is_dropped`]) are to be removed.
+    pub fn step(&mut self, now: UnixMillis, view: &NetworkView, what_if: &dyn WhatIf) -> Vec<Incident> {
+        self.memory_changed |= self.memory.observe(view, now);
+        self.recent.observe(view, now);
+        let before = self.live.clone();
+        let mut ended = self.close_strays(now);
+        let mut ready = Vec::new();
+        let mut inputs = self.advance_live(now, view, &mut ready, &mut ended);
+        self.start_new(now, view, &mut ready, &mut inputs);
+        self.lost_samples(now, view);
+        let mut causes = Causes::new(what_if);
+        self.open_ready(now, view, ready, &mut causes, &mut ended);
+        self.settle(now, view, &inputs, &mut causes);
+        self.hand_out(now, &before, ended)
+    }
+
+    fn recall_bests(&mut self) {
+        for incident in self.live.values() {
+            if let (Subject::Edge(edge), Some(direction), Some(best), Some(at)) =
+                (&incident.subject, incident.direction, incident.detail.best_mbps, incident.detail.checked_at)
+            {
+                self.memory.recall_best(edge, direction, best, at);
+            }
+        }
+    }
+
+    fn close_strays(&mut self, now: UnixMillis) -> Vec<Incident> {
+        std::mem::take(&mut self.strays).into_iter().map(|i| ended(i, now)).collect()
+    }
+
+    /// Judges and advances every live incident; says what was seen of each.
+    fn advance_live(
+        &mut self,
+        now: UnixMillis,
+        view: &NetworkView,
+        ready: &mut Vec<Key>,
+        ended_now: &mut Vec<Incident>,
+    ) -> BTreeMap<Key, Input> {
+        let judge = Judge {
+            view,
+            network: &self.network,
+            memory: &self.memory,
+            close_margin: self.settings.capacity_close_margin,
+        };
+        let mut inputs = BTreeMap::new();
+        let mut over = Vec::new();
+        for (key, incident) in &mut self.live {
+            let Some(seen) = judge.judge(key) else {
+                over.push(key.clone());
+                continue;
+            };
+            if key.condition == Condition::SamplesLost {
+                continue;
+            }
+            note(incident, &seen, self.memory.best_mbps_of(key));
+            inputs.insert(key.clone(), seen.input);
+            let holds = observe::holds(&self.settings, &self.network, key, self.interval);
+            match hold::advance(incident, seen.input, now, &holds) {
+                Outcome::Ready => ready.push(key.clone()),
+                Outcome::Dropped => over.push(key.clone()),
+                Outcome::Moved if !incident.is_live() => over.push(key.clone()),
+                Outcome::Moved | Outcome::Stays => {}
+            }
+        }
+        for key in over {
+            self.end(&key, now, ended_now);
+        }
+        inputs
+    }
+
+    /// Takes an incident out of the living: dropped if it never opened, closed otherwise.
+    fn end(&mut self, key: &Key, now: UnixMillis, ended_now: &mut Vec<Incident>) {
+        self.written.remove(key);
+        if let Some(incident) = self.live.remove(key) {
+            ended_now.push(ended(incident, now));
+        }
+    }
+
+    fn start_new(
+        &mut self,
+        now: UnixMillis,
+        view: &NetworkView,
+        ready: &mut Vec<Key>,
+        inputs: &mut BTreeMap<Key, Input>,
+    ) {
+        let judge = Judge {
+            view,
+            network: &self.network,
+            memory: &self.memory,
+            close_margin: self.settings.capacity_close_margin,
+        };
+        for (key, seen) in judge.breaches() {
+            if self.live.contains_key(&key) || self.is_told_as_down(&key, view) {
+                continue;
+            }
+            let oldest = now - self.interval * SINCE_INTERVALS_MAX;
+            let since = seen.measured_at.filter(|at| *at <= now && *at >= oldest).unwrap_or(now);
+            let mut incident = pending(&key, since, now);
+            incident.wisp = key.edge().and_then(|edge| view.edge(edge)).and_then(|link| link.wisp.clone());
+            note(&mut incident, &seen, self.memory.best_mbps_of(&key));
+            let holds = observe::holds(&self.settings, &self.network, &key, self.interval);
+            if now.since(since) >= holds.open {
+                ready.push(key.clone());
+            }
+            inputs.insert(key.clone(), seen.input);
+            self.live.insert(key, incident);
+        }
+    }
+
+    /// A capacity of nothing on a link whose outage is already told.
+    fn is_told_as_down(&self, key: &Key, view: &NetworkView) -> bool {
+        let Some(edge) = key.edge().filter(|_| key.condition == Condition::CapacityBelow) else { return false };
+        let down = Key::new(Condition::LinkDown, key.subject.clone(), None);
+        let told = self.live.get(&down).is_some_and(Incident::is_opened);
+        told && view.edge(edge).is_some_and(|link| matches!(link.state, LinkState::Down(_)))
+    }
+
+    /// Batches known to be lost: opens at once, ends a day after the last loss.
+    fn lost_samples(&mut self, now: UnixMillis, view: &NetworkView) {
+        for (site, agent) in &view.agents {
+            let (growth, changed) = self.memory.lost_growth(site, agent.lost_batches);
+            self.memory_changed |= changed;
+            let key = Key::new(Condition::SamplesLost, Subject::Agent(site.clone()), None);
+            if let Some(incident) = self.live.get_mut(&key) {
+                if incident.detail.lost_batches.is_some_and(|known| agent.lost_batches > known) {
+                    incident.detail.lost_batches = Some(agent.lost_batches);
+                    incident.detail.hold_from = Some(now);
+                }
+            } else if growth > 0 && self.network.sites.contains_key(site.as_str()) {
+                let mut incident = pending(&key, now, now);
+                hold::open(&mut incident, self.next_number, now);
+                self.next_number += 1;
+                incident.severity = Severity::Major;
+                incident.sites = vec![site.clone()];
+                incident.detail.lost_batches = Some(agent.lost_batches);
+                incident.detail.hold_from = Some(now);
+                incident.detail.below_from = None;
+                incident.detail.announced = true;
+                self.live.insert(key, incident);
+            }
+        }
+        let agents = view.agents.iter().map(|(site, agent)| (site.clone(), agent.lost_batches));
+        self.memory_changed |= self.memory.finish_look(agents);
+    }
+
+    fn open_ready(
+        &mut self,
+        now: UnixMillis,
+        view: &NetworkView,
+        mut ready: Vec<Key>,
+        causes: &mut Causes<'_>,
+        ended_now: &mut Vec<Incident>,
+    ) {
+        let day_without_loss: Vec<Key> = self.live.iter().filter(|(k, i)| lost_nothing_lately(k, i, now)).map(|(k, _)| k.clone()).collect();
+        for key in day_without_loss {
+            self.end(&key, now, ended_now);
+        }
+        ready.sort();
+        for key in ready {
+            if key.condition == Condition::CapacityBelow && self.is_told_as_down(&key, view) {
+                continue;
+            }
+            let explained = self.explain(&key, causes);
+            if explained.waits && !self.waited_long(&key, now) {
+                continue;
+            }
+            self.open(&key, explained.by, now, view, causes);
+        }
+        let told: Vec<Key> = self
+            .live
+            .iter()
+            .filter(|(key, i)| i.state == IncidentState::Pending && self.is_told_as_down(key, view))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in told {
+            self.end(&key, now, ended_now);
+        }
+    }
+
+    /// It has waited for a pending cause as long as it held itself.
+    fn waited_long(&self, key: &Key, now: UnixMillis) -> bool {
+        let holds = observe::holds(&self.settings, &self.network, key, self.interval);
+        self.live.get(key).and_then(|i| i.detail.hold_from).is_none_or(|from| now.since(from) >= holds.open * 2)
+    }
+
+    fn open(&mut self, key: &Key, by: Vec<u64>, now: UnixMillis, view: &NetworkView, causes: &mut Causes<'_>) {
+        let Some(mut incident) = self.live.remove(key) else { return };
+        incident.caused_by = by;
+        match &key.subject {
+            Subject::Edge(edge) => {
+                if let Some(link) = view.edge(edge) {
+                    self.concern(&mut incident, link, view, causes);
+                    self.evidence(&mut incident, link, view);
+                }
+            }
+            Subject::Site(site) => {
+                incident.sites = vec![site.clone()];
+                incident.sites_below = vec![site.clone()];
+                incident.sites_cut_off = cut_off(view, std::slice::from_ref(site));
+            }
+            Subject::Agent(_) => {}
+        }
+        incident.residents = self.residents(&incident.sites);
+        incident.severity = self.severity(key, &incident, view);
+        hold::open(&mut incident, self.next_number, now);
+        self.next_number += 1;
+        announce(&mut incident);
+        self.live.insert(key.clone(), incident);
+    }
+
+    /// Who is behind the edge, and who of them is below target because of it.
+    fn concern(&self, incident: &mut Incident, link: &LinkView, view: &NetworkView, causes: &mut Causes<'_>) {
+        let mut behind = self.recent.behind(link);
+        if let Some(bundle) = self.bundle_view(&link.id, view) {
+            behind.extend(self.recent.behind(bundle));
+        }
+        let mut below = causes.sites_cleared_by(&link.id);
+        let all: Vec<SiteId> = behind.iter().cloned().collect();
+        // Without any path left, restoring this link alone may not be enough; it is still one of those missing.
+        below.extend(cut_off(view, &all));
+        behind.extend(below.iter().cloned());
+        incident.sites = behind.into_iter().collect();
+        incident.sites_below = below.into_iter().collect();
+        incident.sites_cut_off = cut_off(view, &incident.sites_below);
+    }
+
+    fn evidence(&self, incident: &mut Incident, link: &LinkView, view: &NetworkView) {
+        let found = evidence::collect(&self.recent, &self.network, view, link);
+        let shown = found.link.as_ref().and_then(|id| view.links.get(id.as_str())).unwrap_or(link);
+        let figure = observe::figure(link, incident.direction.unwrap_or(Direction::Downstream));
+        let silent = |site: Option<&SiteId>| site.is_some_and(|s| evidence::site_is_silent(view, s));
+        let diagnosis = diagnosis::diagnose(&Facts {
+            near: found.near.as_ref(),
+            far: found.far.as_ref(),
+            limit: figure.limit.as_ref(),
+            neighbours: evidence::neighbours(&self.network, view, shown),
+            profile: evidence::profile(shown),
+            silent: [silent(Some(&shown.near_site)), silent(shown.far_site.as_ref())],
+        });
+        incident.near = found.near;
+        incident.far = found.far;
+        incident.probable_cause = diagnosis.cause;
+        incident.confidence = diagnosis.confidence;
+        incident.detail.reasons = diagnosis.reasons;
+        incident.detail.evidence_link = found.link;
+        incident.detail.figure = figure;
+    }
+
+    /// People of the distinct municipalities that these sites are in.
+    fn residents(&self, sites: &[SiteId]) -> u32 {
+        let municipalities: BTreeMap<&SiteId, u32> = sites
+            .iter()
+            .filter_map(|site| self.network.municipality_of(site))
+            .map(|municipality| (&municipality.id, municipality.residents.unwrap_or(0)))
+            .collect();
+        municipalities.values().fold(0, |sum, residents| sum.saturating_add(*residents))
+    }
+
+    fn bundle_view<'v>(&self, edge: &EdgeId, view: &'v NetworkView) -> Option<&'v LinkView> {
+        let EdgeId::Link(id) = edge else { return None };
+        view.bundles.get(self.network.bundle_of(id)?.id.as_str())
+    }
+
+    fn severity(&self, key: &Key, incident: &Incident, view: &NetworkView) -> Severity {
+        let bundle = key.edge().and_then(|edge| match key.condition {
+            Condition::OnStandby => view.edge(edge),
+            _ => self.bundle_view(edge, view),
+        });
+        // Once open it rises when the bundle's own incident opens: that one has held, a single look has not.
+        let lost_only_redundancy = |bundle: &LinkView| {
+            if incident.number == 0 {
+                carries_enough(bundle)
+            } else {
+                let own = |i: &&Incident| i.is_opened() && i.condition != Condition::OnStandby;
+                incident.severity == Severity::Minor
+                    && !self.tellers(&Subject::Edge(bundle.id.clone())).any(|i| own(&i))
+            }
+        };
+        if bundle.is_some_and(lost_only_redundancy) {
+            return Severity::Minor;
+        }
+        if incident.sites_cut_off.is_empty() { Severity::Major } else { Severity::Critical }
+    }
+
+    /// Of what is open: severity (it only rises), causes, and whether it is told.
+    fn settle(
+        &mut self,
+        now: UnixMillis,
+        view: &NetworkView,
+        inputs: &BTreeMap<Key, Input>,
+        causes: &mut Causes<'_>,
+    ) {
+        let opened: Vec<Key> = self
+            .live
+            .iter()
+            .filter(|(key, i)| i.is_opened() && key.condition != Condition::SamplesLost)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in opened {
+            let in_breach = inputs.get(&key) == Some(&Input::Breach);
+            let explained = if in_breach { self.explain(&key, causes) } else { Explained::default() };
+            let severity = self.live.get(&key).map(|i| self.severity(&key, i, view));
+            let holds = observe::holds(&self.settings, &self.network, &key, self.interval);
+            let Some(incident) = self.live.get_mut(&key) else { continue };
+            incident.severity = incident.severity.max(severity.unwrap_or(Severity::Minor));
+            if !explained.by.is_empty() {
+                incident.caused_by = explained.by;
+                incident.detail.orphan_since = None;
+            } else if !in_breach || explained.waits || incident.caused_by.is_empty() {
+                incident.detail.orphan_since = None;
+            } else {
+                let since = *incident.detail.orphan_since.get_or_insert(now);
+                // What was told once needs no second hold: nobody gets another mail.
+                if incident.detail.announced || now.since(since) >= holds.open + self.interval {
+                    incident.caused_by.clear();
+                    incident.detail.orphan_since = None;
+                }
+            }
+            announce(incident);
+        }
+    }
+
+    fn explain(&self, key: &Key, causes: &mut Causes<'_>) -> Explained {
+        let Some(incident) = self.live.get(key) else { return Explained::default() };
+        if let Some(told) = self.told_by(key, incident) {
+            return told;
+        }
+        let effect = match &key.subject {
+            Subject::Edge(edge) => Effect::Edge(edge),
+            Subject::Site(site) => Effect::Promise(site, key.direction.unwrap_or(Direction::Downstream)),
+            Subject::Agent(_) => return Explained::default(),
+        };
+        let candidates = self.candidates(key, incident);
+        let mut explained = Explained::default();
+        for edge in causes.explain(effect, &candidates) {
+            match self.tellers(&Subject::Edge(edge)).find(|i| i.is_opened()) {
+                Some(teller) => explained.by.extend(self.roots(teller.number)),
+                None => explained.waits = true,
+            }
+        }
+        explained.by.retain(|number| *number != incident.number);
+        explained.by.sort_unstable();
+        explained.by.dedup();
+        explained.waits &= explained.by.is_empty();
+        explained
+    }
+
+    /// Another incident about the same trouble, which tells about this one.
+    fn told_by(&self, key: &Key, incident: &Incident) -> Option<Explained> {
+        let by = |number: u64| Explained { by: self.roots(number), waits: false };
+        let mut waits = false;
+        for other in self.tellers(&key.subject).filter(|other| tells_before(other, key, incident)) {
+            if other.is_opened() {
+                return Some(by(other.number));
+            }
+            waits |= other.condition == Condition::LinkDown;
+        }
+        if waits {
+            return Some(Explained { by: Vec::new(), waits });
+        }
+        let Some(EdgeId::Link(link)) = key.edge() else { return None };
+        let bundle = EdgeId::Bundle(self.network.bundle_of(link)?.id.clone());
+        let told = self
+            .tellers(&Subject::Edge(bundle))
+            .filter(|other| other.is_opened())
+            .map(|other| by(other.number))
+            .find(|told| incident.number == 0 || !told.by.contains(&incident.number));
+        told
+    }
+
+    /// Live incidents of a subject, the one that tells first.
+    fn tellers(&self, subject: &Subject) -> impl Iterator<Item = &Incident> {
+        let keys = match subject {
+            Subject::Edge(_) => vec![
+                (Condition::LinkDown, None),
+                (Condition::OnStandby, None),
+                (Condition::CapacityBelow, Some(Direction::Downstream)),
+                (Condition::CapacityBelow, Some(Direction::Upstream)),
+            ],
+            Subject::Site(_) => vec![
+                (Condition::SiteBelowTarget, Some(Direction::Downstream)),
+                (Condition::SiteBelowTarget, Some(Direction::Upstream)),
+            ],
+            Subject::Agent(_) => Vec::new(),
+        };
+        keys.into_iter().filter_map(|(condition, direction)| {
+            self.live.get(&Key::new(condition, subject.clone(), direction))
+        })
+    }
+
+    /// Edges whose trouble may explain this one. A link may be explained by links that opened before it (so that two
+    /// never explain each other) or are about to be down; a site by any link in trouble.
+    fn candidates(&self, key: &Key, incident: &Incident) -> Vec<EdgeId> {
+        let own = key.edge();
+        let edges: BTreeSet<&EdgeId> = self
+            .live
+            .iter()
+            .filter(|(other, cause)| {
+                let open = cause.is_opened() && cause.severity > Severity::Minor;
+                let pending = cause.state == IncidentState::Pending;
+                match own {
+                    None => open || pending,
+                    Some(own) if pending => other.condition == Condition::LinkDown && !self.is_member(other, own),
+                    Some(_) => open && (incident.number == 0 || cause.number < incident.number),
+                }
+            })
+            .filter_map(|(other, _)| other.edge())
+            .filter(|edge| own != Some(*edge))
+            .collect();
+        edges.into_iter().cloned().collect()
+    }
+
+    /// Is the first about a member of the bundle? A bundle does not wait for its members: it tells about them.
+    fn is_member(&self, member: &Key, bundle: &EdgeId) -> bool {
+        match (member.edge(), bundle) {
+            (Some(EdgeId::Link(link)), EdgeId::Bundle(id)) => {
+                self.network.bundles.get(id.as_str()).is_some_and(|b| b.links.contains(link))
+            }
+            _ => false,
+        }
+    }
+
+    /// The numbers at the top of the chain of causes; itself if it has none that lives.
+    fn roots(&self, number: u64) -> Vec<u64> {
+        let by_number: BTreeMap<u64, &Incident> =
+            self.live.values().filter(|i| i.number > 0).map(|i| (i.number, i)).collect();
+        let mut roots = BTreeSet::new();
+        let mut seen = BTreeSet::from([number]);
+        let mut open = vec![number];
+        while let Some(at) = open.pop() {
+            let causes = by_number.get(&at).map_or(&[][..], |i| &i.caused_by);
+            let live: Vec<u64> = causes.iter().copied().filter(|n| by_number.contains_key(n)).collect();
+            if live.is_empty() {
+                roots.insert(at);
+            }
+            open.extend(live.into_iter().filter(|n| seen.insert(*n)));
+        }
+        if roots.is_empty() { vec![number] } else { roots.into_iter().collect() }
+    }
+
+    /// What must be written: what ended, what changed, and of the rest what was not written for long.
+    fn hand_out(&mut self, now: UnixMillis, before: &BTreeMap<Key, Incident>, ended_now: Vec<Incident>) -> Vec<Incident> {
+        let mut out = Vec::new();
+        for incident in ended_now {
+            if !incident.is_dropped() {
+                self.closed.push_back(incident.clone());
+            }
+            out.push(incident);
+        }
+        while self.closed.len() > CLOSED_MAX
+            || self.closed.front().is_some_and(|i| i.closed_at.is_none_or(|at| now.since(at) > CLOSED_KEPT))
+        {
+            self.closed.pop_front();
+        }
+        for (key, incident) in &self.live {
+            let every = if incident.state == IncidentState::Open { hold::OPEN_WRITE_INTERVALS } else { 1 };
+            let overdue = self.written.get(key).is_none_or(|at| now.since(*at) >= self.interval * every);
+            if overdue || before.get(key).is_none_or(|b| lasting(b) != lasting(incident)) {
+                self.written.insert(key.clone(), now);
+                out.push(incident.clone());
+            }
+        }
+        out
+    }
+}
+
+/// Of two incidents about one subject, does the other tell? The graver condition does; of two directions the one that
+/// opened first.
+fn tells_before(other: &Incident, key: &Key, incident: &Incident) -> bool {
+    if other.condition == key.condition {
+        return other.direction != key.direction
+            && other.is_opened()
+            && (incident.number == 0 || other.number < incident.number);
+    }
+    Key::of(other) < *key
+}
+
+/// What is worth writing at once: all but the figures that change with every look.
+fn lasting(incident: &Incident) -> Incident {
+    let mut kept = incident.clone();
+    kept.measured_mbps = None;
+    kept.detail.checked_at = None;
+    kept
+}
+
+fn pending(key: &Key, since: UnixMillis, now: UnixMillis) -> Incident {
+    Incident {
+        number: 0,
+        condition: key.condition,
+        subject: key.subject.clone(),
+        direction: key.direction,
+        severity: Severity::Minor,
+        state: IncidentState::Pending,
+        since,
+        opened_at: None,
+        closed_at: None,
+        changed_at: now,
+        caused_by: Vec::new(),
+        wisp: None,
+        measured_mbps: None,
+        measured_mbps_min: None,
+        required_mbps: None,
+        sites: Vec::new(),
+        sites_below: Vec::new(),
+        sites_cut_off: Vec::new(),
+        residents: 0,
+        near: None,
+        far: None,
+        probable_cause: ProbableCause::Unknown,
+        confidence: Confidence::Low,
+        transitions: vec![Transition { at: since, state: IncidentState::Pending, measured_mbps: None }],
+        detail: Detail {
+            hold_from: Some(since),
+            checked_at: Some(now),
+            below_from: Some(since),
+            ..Detail::default()
+        },
+    }
+}
+
+/// Notes what was seen. What is required stays as it was at opening: mails quote it to the end.
+fn note(incident: &mut Incident, seen: &Seen, best_mbps: Option<f64>) {
+    if seen.input != Input::Unknown {
+        incident.measured_mbps = seen.measured_mbps;
+    }
+    if seen.input == Input::Breach {
+        incident.measured_mbps_min = match (incident.measured_mbps_min, seen.measured_mbps) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    if incident.state == IncidentState::Pending {
+        incident.required_mbps = seen.required_mbps;
+    }
+    if best_mbps > incident.detail.best_mbps {
+        incident.detail.best_mbps = best_mbps;
+    }
+}
+
+/// Told from now on, if it is a root that matters.
+fn announce(incident: &mut Incident) {
+    let tells = incident.state == IncidentState::Open
+        && !incident.is_consequence()
+        && incident.severity > Severity::Minor;
+    incident.detail.announced |= tells;
+}
+
+fn ended(mut incident: Incident, now: UnixMillis) -> Incident {
+    if incident.number == 0 {
+        incident.state = IncidentState::Closed;
+        incident.changed_at = now;
+    } else if incident.is_live() {
+        hold::close(&mut incident, now);
+    }
+    incident
+}
+
+fn lost_nothing_lately(key: &Key, incident: &Incident, now: UnixMillis) -> bool {
+    key.condition == Condition::SamplesLost
+        && incident.detail.hold_from.is_none_or(|last| now.since(last) >= SAMPLES_LOST_CLOSE)
+}
+
+fn cut_off(view: &NetworkView, sites: &[SiteId]) -> Vec<SiteId> {
+    let without_path = |site: &&SiteId| view.sites.get(site.as_str()).is_some_and(|s| s.path.is_empty());
+    sites.iter().filter(without_path).cloned().collect()
+}
+
+/// Up, and known to carry what is required in both directions.
+fn carries_enough(link: &LinkView) -> bool {
+    let enough = |direction| {
+        let figures = observe::figures(link, direction);
+        figures.required_mbps <= 0.0 || figures.capacity_mbps.get().is_some_and(|mbps| mbps >= figures.required_mbps)
+    };
+    link.state == LinkState::Up && enough(Direction::Downstream) && enough(Direction::Upstream)
+}

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::view::Direction;
-use crate::model::{EdgeId, SiteId, UnixMillis, WispId};
+use crate::model::{EdgeId, LinkId, SiteId, UnixMillis, WispId};
 
 /// The closed list of conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,6 +114,95 @@ pub struct EvidenceEnd {
     pub airtime_percent: Option<f64>,
     pub noise_floor_dbm: Option<f64>,
     pub temperature_celsius: Option<f64>,
+    /// When `rsl_dbm` was last read.
+    #[serde(default)]
+    pub rsl_at: Option<UnixMillis>,
+}
+
+/// Why a probable cause was found, or ruled out. Numbers only: the words are the mail's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// RSL fell by so many dB at both ends.
+    RslFellBothEnds { near_db: f64, far_db: f64 },
+    /// RSL fell at the one end that is known.
+    RslFellOneEnd { end: LinkEnd, db: f64 },
+    /// RSL is as usual.
+    RslUsual,
+    /// Links of the same kind in the area are as usual.
+    NeighboursSteady { n: usize },
+    /// Links of the same kind in the area faded as well.
+    NeighboursFaded { n: usize },
+    /// SNR fell while RSL stayed.
+    SnrFell { end: LinkEnd, db: f64 },
+    /// An Ethernet port limits the link.
+    PortLimits { end: LinkEnd, rate_mbps: f64 },
+    /// Supply voltage was low when last read.
+    SupplyLow { end: LinkEnd, volts: f64 },
+    /// Supply voltage is as it should be at every end that says it.
+    SupplyGood,
+    /// Every device at the site of that end is silent.
+    SiteSilent { end: LinkEnd },
+    /// Air time is used up.
+    AirtimeHigh { end: LinkEnd, percent: f64 },
+}
+
+/// Which end of a link, as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkEnd {
+    Near,
+    Far,
+}
+
+/// What set the capacity at the last breach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    RadioTx(LinkEnd),
+    RadioRx(LinkEnd),
+    Port(LinkEnd, String),
+    Declared,
+    SectorAirtime,
+    Member(LinkId),
+}
+
+/// How the figure of an incident is known.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Figure {
+    /// `reported`, `derived`, `port`, `declared` or `measured`.
+    pub from: Option<String>,
+    pub limit: Option<Limit>,
+    pub measured_at: Option<UnixMillis>,
+    pub throughput_mbps: Option<f64>,
+}
+
+/// What the engine needs to go on after a restart, and what mails say besides the figures.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    /// Start of the hold that runs now (to open or to close), moved on by pauses.
+    pub hold_from: Option<UnixMillis>,
+    /// Since when the subject is unknown.
+    pub unknown_since: Option<UnixMillis>,
+    /// Last judged; written at least once an interval while a hold runs.
+    pub checked_at: Option<UnixMillis>,
+    /// A consequence whose causes are gone, and which is still in breach.
+    pub orphan_since: Option<UnixMillis>,
+    /// It was open, a root and not minor: mails went out, so that its end is told too.
+    pub announced: bool,
+    /// Time known to be in breach, without the stretch that runs now.
+    pub below_ms: u64,
+    /// Start of the stretch in breach that runs now.
+    pub below_from: Option<UnixMillis>,
+    /// Best capacity of the subject and direction in 30 days, Mbps.
+    pub best_mbps: Option<f64>,
+    /// `SamplesLost`: batches lost in all when it last grew.
+    pub lost_batches: Option<u64>,
+    /// The link that `near` and `far` are the ends of: the subject, or a member of it.
+    pub evidence_link: Option<LinkId>,
+    pub figure: Figure,
+    pub reasons: Vec<Reason>,
 }
 
 /// Why a link is probably weak. `alert::engine` says how it is found.
@@ -181,6 +270,8 @@ pub struct Incident {
     pub probable_cause: ProbableCause,
     pub confidence: Confidence,
     pub transitions: Vec<Transition>,
+    #[serde(default)]
+    pub detail: Detail,
 }
 
 impl Incident {
@@ -191,5 +282,31 @@ impl Incident {
 
     pub fn is_consequence(&self) -> bool {
         !self.caused_by.is_empty()
+    }
+
+    /// Neither closed nor dropped.
+    pub fn is_live(&self) -> bool {
+        self.state != IncidentState::Closed
+    }
+
+    /// Open or closing: it has a number and counts.
+    pub fn is_opened(&self) -> bool {
+        matches!(self.state, IncidentState::Open | IncidentState::Closing)
+    }
+
+    /// A pending incident that ended before it opened: its document is to be removed, nobody ever saw it.
+    pub fn is_dropped(&self) -> bool {
+        self.state == IncidentState::Closed && self.number == 0
+    }
+
+    /// Mbps at the moment when it opened: what its subject line says for ever.
+    pub fn opened_mbps(&self) -> Option<f64> {
+        self.transitions.iter().find(|t| t.state == IncidentState::Open).and_then(|t| t.measured_mbps)
+    }
+
+    /// When the trouble ended: the start of the hold to close that ran to its end.
+    pub fn recovered_at(&self) -> Option<UnixMillis> {
+        self.closed_at?;
+        self.transitions.iter().rev().find(|t| t.state == IncidentState::Closing).map(|t| t.at).or(self.closed_at)
     }
 }

@@ -1,0 +1,302 @@
+//! Why a link is probably weak: small rules over the evidence of both ends, each with its reasons. [P]
+//!
+//! The first rule that holds wins; "unknown" is an answer. The rules, in order:
+//! 1. **Port**: an Ethernet port at 100 Mbps or less sets the capacity.
+//! 2. **Power**: a supply below what its battery voltage allows, or a whole site silent.
+//! 3. **Rain fade**: RSL down, both ends alike (rain attenuates both directions alike), and other links of the family
+//!    in the area down too. Never below 10 GHz, where rain costs under 0.1 dB/km (ITU-R P.838).
+//! 4. **Misalignment or obstruction**: RSL at least 8 dB down where it is known, the neighbours as usual.
+//! 5. **Interference**: SNR down while RSL stays.
+//! 6. **Congestion**: air time used up while RSL stays.
+
+use super::evidence::Neighbours;
+use super::incident::{Confidence, EvidenceEnd, Limit, LinkEnd, ProbableCause, Reason};
+
+const RAIN_DROP_DB: f64 = 5.0;
+/// Two directions of one path fade alike; radios report in steps of 1 to 2 dB.
+const SYMMETRY_DB: f64 = 5.0;
+const STEP_DROP_DB: f64 = 8.0;
+/// Within this RSL counts as usual: what radios report moves by 1 to 2 dB with temperature alone.
+const USUAL_DB: f64 = 3.0;
+const SNR_DROP_DB: f64 = 5.0;
+const AIRTIME_FULL_PERCENT: f64 = 90.0;
+const PORT_SLOW_MBPS: f64 = 100.0;
+/// Lead-acid systems of 12, 24 and 48 V, about empty (1.95 V a cell) below these; the first figure tells the system.
+const SUPPLIES: [(f64, f64); 3] = [(36.0, 46.8), (18.0, 23.4), (9.0, 11.7)];
+
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    pub near: Option<&'a EvidenceEnd>,
+    pub far: Option<&'a EvidenceEnd>,
+    pub limit: Option<&'a Limit>,
+    pub neighbours: Neighbours,
+    /// Family of the radios.
+    pub profile: Option<&'a str>,
+    /// Every device at the site of that end is silent: near, far.
+    pub silent: [bool; 2],
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    pub cause: ProbableCause,
+    pub confidence: Confidence,
+    pub reasons: Vec<Reason>,
+}
+
+pub fn diagnose(facts: &Facts<'_>) -> Diagnosis {
+    let drops = [rsl_drop(facts.near), rsl_drop(facts.far)];
+    let mut found = port(facts)
+        .or_else(|| power(facts))
+        .or_else(|| rain(facts, drops))
+        .or_else(|| misaligned(facts, drops))
+        .or_else(|| interference(facts, drops))
+        .or_else(|| congestion(facts, drops))
+        .unwrap_or_else(|| unknown(drops));
+    let supplies: Vec<f64> = ends(facts).filter_map(|(_, e)| e.supply_volts).collect();
+    if found.cause != ProbableCause::Power && !supplies.is_empty() && !supplies.iter().any(|v| is_low(*v)) {
+        found.reasons.push(Reason::SupplyGood);
+    }
+    found
+}
+
+fn ends<'a>(facts: &Facts<'a>) -> impl Iterator<Item = (LinkEnd, &'a EvidenceEnd)> + use<'a> {
+    let pair = [(LinkEnd::Near, facts.near), (LinkEnd::Far, facts.far)];
+    pair.into_iter().filter_map(|(end, evidence)| Some((end, evidence?)))
+}
+
+fn rsl_drop(end: Option<&EvidenceEnd>) -> Option<f64> {
+    Some(end?.rsl_dbm_usual? - end?.rsl_dbm?)
+}
+
+fn is_low(volts: f64) -> bool {
+    SUPPLIES.iter().find(|(from, _)| volts >= *from).is_some_and(|(_, low)| volts < *low)
+}
+
+fn because(cause: ProbableCause, confidence: Confidence, reasons: Vec<Reason>) -> Option<Diagnosis> {
+    Some(Diagnosis { cause, confidence, reasons })
+}
+
+fn port(facts: &Facts<'_>) -> Option<Diagnosis> {
+    let Some(Limit::Port(at, _)) = facts.limit else { return None };
+    let (end, evidence) = ends(facts).find(|(end, _)| end == at)?;
+    let rate_mbps = evidence.port_rate_mbps.filter(|rate| *rate <= PORT_SLOW_MBPS)?;
+    because(ProbableCause::PortRate, Confidence::High, vec![Reason::PortLimits { end, rate_mbps }])
+}
+
+fn power(facts: &Facts<'_>) -> Option<Diagnosis> {
+    let silent = |end: LinkEnd| facts.silent[usize::from(end == LinkEnd::Far)];
+    for (end, evidence) in ends(facts) {
+        if let Some(volts) = evidence.supply_volts.filter(|v| is_low(*v)) {
+            let confidence = if evidence.answers == Some(false) { Confidence::High } else { Confidence::Medium };
+            return because(ProbableCause::Power, confidence, vec![Reason::SupplyLow { end, volts }]);
+        }
+    }
+    // Both sites silent is the path to them, not two power cuts.
+    match (silent(LinkEnd::Near), silent(LinkEnd::Far)) {
+        (true, false) => {
+            because(ProbableCause::Power, Confidence::Medium, vec![Reason::SiteSilent { end: LinkEnd::Near }])
+        }
+        (false, true) => {
+            because(ProbableCause::Power, Confidence::Medium, vec![Reason::SiteSilent { end: LinkEnd::Far }])
+        }
+        _ => None,
+    }
+}
+
+/// Families that work at 5 GHz, where rain does not matter.
+fn below_10_ghz(profile: Option<&str>) -> bool {
+    profile.is_some_and(|p| p.contains("airmax") || p.contains("5ghz") || p.contains("classic"))
+}
+
+fn fell(drops: [Option<f64>; 2]) -> Reason {
+    match drops {
+        [Some(near_db), Some(far_db)] => Reason::RslFellBothEnds { near_db, far_db },
+        [None, far] => Reason::RslFellOneEnd { end: LinkEnd::Far, db: far.unwrap_or_default() },
+        [Some(db), None] => Reason::RslFellOneEnd { end: LinkEnd::Near, db },
+    }
+}
+
+fn rain(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
+    let known: Vec<f64> = drops.into_iter().flatten().collect();
+    let fading = !known.is_empty() && known.iter().all(|db| *db >= RAIN_DROP_DB);
+    let alike = !matches!(drops, [Some(a), Some(b)] if (a - b).abs() > SYMMETRY_DB);
+    let n = facts.neighbours.faded;
+    if !fading || !alike || n == 0 || below_10_ghz(facts.profile) {
+        return None;
+    }
+    let confidence = if n >= 2 && known.len() == 2 { Confidence::High } else { Confidence::Medium };
+    because(ProbableCause::RainFade, confidence, vec![fell(drops), Reason::NeighboursFaded { n }])
+}
+
+fn misaligned(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
+    let known: Vec<f64> = drops.into_iter().flatten().collect();
+    if known.is_empty() || !known.iter().all(|db| *db >= STEP_DROP_DB) {
+        return None;
+    }
+    let n = facts.neighbours.steady;
+    let steady = n > facts.neighbours.faded;
+    let mut reasons = vec![fell(drops)];
+    if steady {
+        reasons.push(Reason::NeighboursSteady { n });
+    }
+    // Without neighbours to compare with, rain at high frequencies cannot be ruled out.
+    let rain_out = steady || below_10_ghz(facts.profile);
+    let confidence = match (known.len(), rain_out) {
+        (2, true) if n >= 2 || below_10_ghz(facts.profile) => Confidence::High,
+        (_, true) => Confidence::Medium,
+        (_, false) => Confidence::Low,
+    };
+    because(ProbableCause::Misalignment, confidence, reasons)
+}
+
+fn interference(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
+    for ((end, evidence), drop) in
+        [(LinkEnd::Near, facts.near), (LinkEnd::Far, facts.far)].into_iter().zip(drops)
+    {
+        let Some(evidence) = evidence else { continue };
+        let (Some(usual), Some(now), Some(drop)) = (evidence.snr_db_usual, evidence.snr_db, drop) else { continue };
+        if usual - now >= SNR_DROP_DB && drop.abs() < USUAL_DB {
+            let reasons = vec![Reason::SnrFell { end, db: usual - now }, Reason::RslUsual];
+            return because(ProbableCause::Interference, Confidence::Medium, reasons);
+        }
+    }
+    None
+}
+
+fn congestion(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
+    if drops.into_iter().flatten().any(|db| db >= USUAL_DB) {
+        return None;
+    }
+    let (end, percent) =
+        ends(facts).filter_map(|(end, e)| Some((end, e.airtime_percent?))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    if percent < AIRTIME_FULL_PERCENT {
+        return None;
+    }
+    because(ProbableCause::Congestion, Confidence::Medium, vec![Reason::AirtimeHigh { end, percent }])
+}
+
+fn unknown(drops: [Option<f64>; 2]) -> Diagnosis {
+    let known: Vec<f64> = drops.into_iter().flatten().collect();
+    let mut reasons = Vec::new();
+    if !known.is_empty() {
+        let usual = known.iter().all(|db| db.abs() < USUAL_DB);
+        reasons.push(if usual { Reason::RslUsual } else { fell(drops) });
+    }
+    Diagnosis { cause: ProbableCause::Unknown, confidence: Confidence::Low, reasons }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(rsl: f64) -> EvidenceEnd {
+        EvidenceEnd {
+            answers: Some(true),
+            rsl_dbm_usual: Some(-55.0),
+            rsl_dbm: Some(rsl),
+            snr_db_usual: Some(20.0),
+            snr_db: Some(20.0),
+            port_rate_mbps: Some(1000.0),
+            supply_volts: Some(24.1),
+            ..EvidenceEnd::default()
+        }
+    }
+
+    fn facts<'a>(near: &'a EvidenceEnd, far: &'a EvidenceEnd, faded: usize, steady: usize) -> Facts<'a> {
+        Facts {
+            near: Some(near),
+            far: Some(far),
+            limit: None,
+            neighbours: Neighbours { faded, steady },
+            profile: Some("ubiquiti-af60"),
+            silent: [false, false],
+        }
+    }
+
+    #[track_caller]
+    fn check(facts: &Facts<'_>, cause: ProbableCause, confidence: Confidence) {
+        let found = diagnose(facts);
+        assert_eq!((found.cause, found.confidence), (cause, confidence), "{:?}", found.reasons);
+    }
+
+    #[test]
+    fn several_links_fading_alike_are_rain() {
+        let (near, far) = (end(-68.0), end(-66.0));
+        check(&facts(&near, &far, 3, 0), ProbableCause::RainFade, Confidence::High);
+        check(&facts(&near, &far, 1, 4), ProbableCause::RainFade, Confidence::Medium);
+    }
+
+    #[test]
+    fn rain_is_no_explanation_at_5_ghz() {
+        let (near, far) = (end(-68.0), end(-66.0));
+        let facts = Facts { profile: Some("ubiquiti-airmax-ac"), ..facts(&near, &far, 3, 0) };
+        check(&facts, ProbableCause::Misalignment, Confidence::High);
+    }
+
+    #[test]
+    fn a_step_at_both_ends_with_the_neighbours_well_is_the_dish() {
+        let (near, far) = (end(-74.0), end(-75.0));
+        check(&facts(&near, &far, 0, 3), ProbableCause::Misalignment, Confidence::High);
+        check(&facts(&near, &far, 0, 1), ProbableCause::Misalignment, Confidence::Medium);
+        check(&facts(&near, &far, 0, 0), ProbableCause::Misalignment, Confidence::Low);
+    }
+
+    #[test]
+    fn snr_down_with_the_level_unchanged_is_interference() {
+        let (mut near, far) = (end(-55.0), end(-56.0));
+        near.snr_db = Some(11.0);
+        check(&facts(&near, &far, 0, 3), ProbableCause::Interference, Confidence::Medium);
+    }
+
+    #[test]
+    fn a_port_that_fell_to_100_is_the_port() {
+        let (mut near, far) = (end(-55.0), end(-56.0));
+        near.port_rate_mbps = Some(100.0);
+        let limit = Limit::Port(LinkEnd::Near, "eth0".to_owned());
+        let slow = Facts { limit: Some(&limit), ..facts(&near, &far, 0, 0) };
+        check(&slow, ProbableCause::PortRate, Confidence::High);
+        let other = Limit::Port(LinkEnd::Far, "eth0".to_owned());
+        check(&Facts { limit: Some(&other), ..slow }, ProbableCause::Unknown, Confidence::Low);
+    }
+
+    #[test]
+    fn an_empty_battery_and_a_silent_site_are_power() {
+        let (mut near, far) = (end(-55.0), end(-56.0));
+        near.supply_volts = Some(22.8);
+        near.answers = Some(false);
+        check(&facts(&near, &far, 0, 0), ProbableCause::Power, Confidence::High);
+        let well = end(-55.0);
+        let silent = Facts { silent: [false, true], ..facts(&well, &far, 0, 0) };
+        check(&silent, ProbableCause::Power, Confidence::Medium);
+        // Two silent sites at once are the path to them.
+        check(&Facts { silent: [true, true], ..silent }, ProbableCause::Unknown, Confidence::Low);
+    }
+
+    #[test]
+    fn full_air_time_is_congestion() {
+        let (mut near, far) = (end(-55.0), end(-56.0));
+        near.airtime_percent = Some(96.0);
+        check(&facts(&near, &far, 0, 0), ProbableCause::Congestion, Confidence::Medium);
+    }
+
+    #[test]
+    fn nothing_known_is_unknown() {
+        let bare = Facts {
+            near: None,
+            far: None,
+            limit: None,
+            neighbours: Neighbours::default(),
+            profile: None,
+            silent: [false, false],
+        };
+        check(&bare, ProbableCause::Unknown, Confidence::Low);
+        assert!(diagnose(&bare).reasons.is_empty());
+    }
+
+    #[test]
+    fn supplies_are_judged_by_their_system() {
+        for (volts, low) in [(12.6, false), (11.2, true), (24.1, false), (23.0, true), (52.0, false), (44.0, true)] {
+            assert_eq!(is_low(volts), low, "{volts} V");
+        }
+    }
+}

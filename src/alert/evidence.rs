@@ -1,0 +1,210 @@
+//! What both ends of a link said: last known readings, who was behind the link, neighbours in the same weather. [P]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::incident::EvidenceEnd;
+use crate::model::network::Network;
+use crate::model::view::{EndView, LinkState, LinkView, NetworkView};
+use crate::model::{EdgeId, LinkId, SiteId, UnixMillis};
+
+/// Links within this distance are in the same weather: convective rain cells are 5 to 20 km wide.
+const AREA_KM: f64 = 15.0;
+
+/// A neighbour that lost this much is fading too.
+const NEIGHBOUR_FADE_DB: f64 = 3.0;
+
+/// Mean radius of the Earth, IUGG.
+const EARTH_RADIUS_KM: f64 = 6371.0088;
+
+/// Last known readings of the ends of each link, and the sites behind it while it was up: a link that is down says
+/// neither. Bounded by the inventory; not stored, for it only makes evidence fuller.
+#[derive(Debug, Default)]
+pub struct Recent {
+    ends: BTreeMap<EdgeId, [Option<Kept>; 2]>,
+    behind: BTreeMap<EdgeId, Vec<SiteId>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    rsl: Option<(f64, UnixMillis)>,
+    snr_db: Option<f64>,
+    noise_floor_dbm: Option<f64>,
+    supply_volts: Option<f64>,
+    temperature_celsius: Option<f64>,
+    port_rate_mbps: Option<f64>,
+    modulation: Option<String>,
+}
+
+impl Recent {
+    pub fn observe(&mut self, view: &NetworkView, now: UnixMillis) {
+        for link in view.edges() {
+            if link.state == LinkState::Up && self.behind.get(&link.id) != Some(&link.behind) {
+                self.behind.insert(link.id.clone(), link.behind.clone());
+            }
+            if link.near.is_none() && link.far.is_none() {
+                continue;
+            }
+            let kept = self.ends.entry(link.id.clone()).or_default();
+            for (end, kept) in [&link.near, &link.far].into_iter().zip(kept) {
+                if let Some(end) = end {
+                    kept.get_or_insert_default().update(end, now);
+                }
+            }
+        }
+    }
+
+    /// Sites behind the link when it was last up, and now.
+    pub fn behind(&self, link: &LinkView) -> BTreeSet<SiteId> {
+        self.behind.get(&link.id).into_iter().flatten().chain(&link.behind).cloned().collect()
+    }
+}
+
+impl Kept {
+    fn update(&mut self, end: &EndView, now: UnixMillis) {
+        fn keep<T>(slot: &mut Option<T>, value: Option<T>) {
+            if value.is_some() {
+                *slot = value;
+            }
+        }
+        keep(&mut self.rsl, end.rsl_dbm.get().map(|dbm| (dbm, end.seen_at.unwrap_or(now))));
+        keep(&mut self.snr_db, end.snr_db.get());
+        keep(&mut self.noise_floor_dbm, end.noise_floor_dbm.get());
+        keep(&mut self.supply_volts, end.supply_volts.get());
+        keep(&mut self.temperature_celsius, end.temperature_celsius.get());
+        keep(&mut self.port_rate_mbps, end.port_rate_mbps.get());
+        if end.modulation.is_some() {
+            self.modulation.clone_from(&end.modulation);
+        }
+    }
+}
+
+/// The evidence of an edge: of a bundle, that of the member which is at fault.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    pub link: Option<LinkId>,
+    pub near: Option<EvidenceEnd>,
+    pub far: Option<EvidenceEnd>,
+}
+
+pub fn collect(recent: &Recent, network: &Network, view: &NetworkView, edge: &LinkView) -> Evidence {
+    let shown = if edge.near.is_none() && edge.far.is_none() { faulty_member(view, edge).unwrap_or(edge) } else { edge };
+    let kept = recent.ends.get(&shown.id);
+    let end = |end: &Option<EndView>, at: usize| {
+        end.as_ref().map(|e| evidence_end(network, e, kept.and_then(|k| k[at].as_ref())))
+    };
+    let link = match &shown.id {
+        EdgeId::Link(id) => Some(id.clone()),
+        EdgeId::Bundle(_) | EdgeId::Backhaul(_) => None,
+    };
+    Evidence { link, near: end(&shown.near, 0), far: end(&shown.far, 1) }
+}
+
+/// On standby the member that should work; otherwise one that is down, else the first.
+fn faulty_member<'v>(view: &'v NetworkView, bundle: &LinkView) -> Option<&'v LinkView> {
+    let members: Vec<&LinkView> = bundle.members.iter().filter_map(|id| view.links.get(id.as_str())).collect();
+    let down = members.iter().find(|m| matches!(m.state, LinkState::Down(_)));
+    if bundle.on_standby { members.first() } else { down.or(members.first()) }.copied()
+}
+
+fn evidence_end(network: &Network, end: &EndView, kept: Option<&Kept>) -> EvidenceEnd {
+    let kept = kept.cloned().unwrap_or_default();
+    let site = network.sites.get(end.site.as_str());
+    let device = network.devices.get(end.device.as_str());
+    EvidenceEnd {
+        site: site.map_or_else(|| end.site.to_string(), |s| s.name.clone()),
+        device: end.device.to_string(),
+        address: device.map(|d| d.address.to_string()).unwrap_or_default(),
+        model: end.model.clone(),
+        firmware: end.firmware.clone(),
+        answers: end.answers,
+        rsl_dbm_usual: end.rsl_dbm_usual,
+        rsl_dbm: kept.rsl.map(|(dbm, _)| dbm),
+        snr_db_usual: end.snr_db_usual,
+        snr_db: kept.snr_db,
+        modulation: kept.modulation,
+        port_rate_mbps: kept.port_rate_mbps,
+        supply_volts: kept.supply_volts,
+        airtime_percent: end.airtime_percent.get(),
+        noise_floor_dbm: kept.noise_floor_dbm,
+        temperature_celsius: kept.temperature_celsius,
+        rsl_at: kept.rsl.map(|(_, at)| at),
+    }
+}
+
+/// Links of the same family near this one: how many fade, how many are as usual. Those that cannot be told are
+/// neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Neighbours {
+    pub faded: usize,
+    pub steady: usize,
+}
+
+pub fn neighbours(network: &Network, view: &NetworkView, link: &LinkView) -> Neighbours {
+    let mut found = Neighbours::default();
+    let Some(here) = midpoint(network, link) else { return found };
+    for other in view.links.values().filter(|o| o.id != link.id && profile(o).is_some() && profile(o) == profile(link)) {
+        // A parallel link between the same two sites shares masts and obstacles: it says nothing about the weather.
+        let parallel = other.near_site == link.near_site && other.far_site == link.far_site;
+        let near_enough = midpoint(network, other).is_some_and(|there| distance_km(here, there) <= AREA_KM);
+        if parallel || !near_enough {
+            continue;
+        }
+        match fade_db(other) {
+            Some(db) if db >= NEIGHBOUR_FADE_DB => found.faded += 1,
+            Some(_) => found.steady += 1,
+            None => {}
+        }
+    }
+    found
+}
+
+/// The larger drop of both ends, dB.
+fn fade_db(link: &LinkView) -> Option<f64> {
+    let drop = |end: &Option<EndView>| {
+        let end = end.as_ref()?;
+        Some(end.rsl_dbm_usual? - end.rsl_dbm.get()?)
+    };
+    [drop(&link.near), drop(&link.far)].into_iter().flatten().reduce(f64::max)
+}
+
+pub fn profile(link: &LinkView) -> Option<&str> {
+    [&link.near, &link.far].into_iter().flatten().find_map(|end| end.profile.as_deref())
+}
+
+fn midpoint(network: &Network, link: &LinkView) -> Option<(f64, f64)> {
+    let near = network.sites.get(link.near_site.as_str())?;
+    let far = network.sites.get(link.far_site.as_ref()?.as_str())?;
+    Some((f64::midpoint(near.lat, far.lat), f64::midpoint(near.lon, far.lon)))
+}
+
+/// Great-circle distance (haversine) of two points in degrees.
+fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
+    let (lat_a, lat_b) = (a.0.to_radians(), b.0.to_radians());
+    let half_lat = ((lat_b - lat_a) / 2.0).sin();
+    let half_lon = ((b.1 - a.1).to_radians() / 2.0).sin();
+    let h = half_lat * half_lat + lat_a.cos() * lat_b.cos() * half_lon * half_lon;
+    2.0 * EARTH_RADIUS_KM * h.sqrt().min(1.0).asin()
+}
+
+/// Of the two sites of an edge: are all devices that are polled there silent? Needs at least two of them, for one
+/// silent device is a device, not a site.
+pub fn site_is_silent(view: &NetworkView, site: &SiteId) -> bool {
+    let mut devices = BTreeMap::new();
+    for end in view.links.values().flat_map(|l| [&l.near, &l.far]).flatten().filter(|e| e.site == *site) {
+        devices.insert(end.device.clone(), end.answers);
+    }
+    devices.len() >= 2 && devices.values().all(|answers| *answers == Some(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_agree_with_the_map() {
+        // One degree of latitude is 111.195 km on a sphere of this radius; of longitude, that times cos(latitude).
+        assert!((distance_km((44.0, 8.0), (45.0, 8.0)) - 111.195).abs() < 0.01);
+        assert!((distance_km((60.0, 8.0), (60.0, 9.0)) - 55.6).abs() < 0.1);
+        assert_eq!(distance_km((44.5, 8.1), (44.5, 8.1)), 0.0);
+    }
+}

@@ -1,0 +1,11 @@
+//! The engine on a small tree network with a clock that the test moves.
+//!
+//! ```text
+//! internet ─ fibre ─ hub ─ trunk ─ relay ─┬─ to-alba ─ alba
+//!                                         ├─ to-bene ─ bene
+//!                                         └─ pair (bundle: main, spare) ─ ceva
+//! ```
+
+mod properties;
+mod scenarios;
+mod world;
