@@ -1,3 +1,266 @@
-//! What the hub shows: status page, JSON, Prometheus.
+//! What the hub shows: status page, JSON, Prometheus. Read-only: nothing here changes anything.
+//!
+//! `/` page, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
+//! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
+//!
+//! Limits: [`listen::CONNECTIONS_MAX`] connections, [`listen::IDLE_MAX`] without a byte, [`EVENT_STREAMS_MAX`] event
+//! streams, one event a second each. Who may ask is in [`guard`].
 
+mod answer;
+pub mod api;
+mod assets;
+pub mod figures;
+mod guard;
+pub mod language;
+mod listen;
+pub mod map;
+pub mod metrics;
+pub mod names;
+pub mod page;
 pub mod snapshot;
+pub mod status;
+pub mod summary;
+pub mod words;
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::Stream;
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::model::network::Language;
+use crate::runtime::tasks::Shutdown;
+use snapshot::Snapshot;
+
+/// Event streams at once: browsers that watch. Beyond it a browser gets 503 and falls back to asking every 10 s.
+pub const EVENT_STREAMS_MAX: usize = 64;
+/// Two events of one stream are at least so far apart, however fast the snapshot changes.
+const EVENT_PAUSE: Duration = Duration::from_secs(1);
+/// A stream without news says so as often; the page calls itself stale after three of these.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// After a stop, requests under way may take so long.
+const STOP_MAX: Duration = Duration::from_secs(3);
+/// Answers from this size on are compressed for those who accept it.
+const GZIP_BYTES_MIN: usize = 4096;
+
+/// What the pages need.
+#[derive(Clone)]
+pub struct WebState {
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Where the browser asks for none of ours.
+    pub default_language: Language,
+    /// The host of this address may be asked for, besides loopback names and bare addresses.
+    pub public_url: Option<String>,
+}
+
+/// [`WebState`] with what all requests share.
+struct Shared {
+    state: WebState,
+    streams: Arc<Semaphore>,
+    shutdown: Option<Shutdown>,
+}
+
+type SharedState = State<Arc<Shared>>;
+
+/// Every route with its guards. Event streams of a bare router end when the snapshot's sender is gone.
+pub fn router(state: WebState) -> Router {
+    build(state, None)
+}
+
+/// Serves until `shutdown`, then lets requests under way end for [`STOP_MAX`].
+pub async fn serve(listener: TcpListener, state: WebState, mut shutdown: Shutdown) -> anyhow::Result<()> {
+    let app = build(state, Some(shutdown.clone()));
+    let mut stop = shutdown.clone();
+    let server = axum::serve(listen::Bounded::new(listener), app)
+        .with_graceful_shutdown(async move { stop.wait().await })
+        .into_future();
+    tokio::select! {
+        ended = server => Ok(ended?),
+        () = async { shutdown.wait().await; tokio::time::sleep(STOP_MAX).await } => Ok(()),
+    }
+}
+
+fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
+    let hosts = guard::Hosts::new(state.public_url.as_deref());
+    let shared = Arc::new(Shared { state, streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)), shutdown });
+    Router::new()
+        .route("/", get(page))
+        .route("/fragment", get(fragment))
+        .route("/assets/{name}", get(asset))
+        .route("/favicon.ico", get(|| asset(Path("icon.svg".to_owned()))))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/incidents", get(incidents))
+        .route("/api/v1/events", get(events))
+        .route("/metrics", get(prometheus))
+        .route("/healthz", get(healthz))
+        .with_state(shared)
+        .layer(axum::middleware::from_fn_with_state(Arc::new(hosts), guard::check))
+}
+
+#[derive(serde::Deserialize)]
+struct PageQuery {
+    lang: Option<String>,
+}
+
+impl Shared {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.state.snapshots.borrow().clone()
+    }
+
+    fn language(&self, query: &PageQuery, headers: &HeaderMap) -> Language {
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
+        language::choose(query.lang.as_deref(), accepted, self.state.default_language)
+    }
+}
+
+async fn page(State(shared): SharedState, Query(query): Query<PageQuery>, headers: HeaderMap) -> Response {
+    let language = shared.language(&query, &headers);
+    html(page::page(&shared.snapshot(), language), language, &headers)
+}
+
+async fn fragment(State(shared): SharedState, Query(query): Query<PageQuery>, headers: HeaderMap) -> Response {
+    let language = shared.language(&query, &headers);
+    html(page::fragment(&shared.snapshot(), language), language, &headers)
+}
+
+fn html(rendered: Result<String, askama::Error>, language: Language, headers: &HeaderMap) -> Response {
+    match rendered {
+        Ok(text) => {
+            let mut response = body(text, "text/html; charset=utf-8", headers);
+            response.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.code()));
+            response
+        }
+        Err(error) => failure("page", &error),
+    }
+}
+
+async fn asset(Path(name): Path<String>) -> Response {
+    let Some(asset) = assets::find(&name) else { return StatusCode::NOT_FOUND.into_response() };
+    // The address has the assets' version: what it names never changes.
+    let kept = HeaderValue::from_static("public, max-age=31536000, immutable");
+    let mut response = ([(header::CONTENT_TYPE, asset.content_type)], asset.text).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, kept);
+    response
+}
+
+async fn status(State(shared): SharedState, headers: HeaderMap) -> Response {
+    json(&api::Status::of(&shared.snapshot()), &headers)
+}
+
+async fn incidents(State(shared): SharedState, headers: HeaderMap) -> Response {
+    json(&api::Incidents::of(&shared.snapshot()), &headers)
+}
+
+fn json(value: &impl serde::Serialize, headers: &HeaderMap) -> Response {
+    match serde_json::to_string(value) {
+        Ok(text) => body(text, "application/json", headers),
+        Err(error) => failure("JSON", &error),
+    }
+}
+
+async fn prometheus(State(shared): SharedState, headers: HeaderMap) -> Response {
+    match metrics::render(&shared.snapshot(), crate::runtime::health::resident_bytes()) {
+        Ok(text) => body(text, "text/plain; version=0.0.4; charset=utf-8", &headers),
+        Err(error) => failure("metrics", &error),
+    }
+}
+
+/// 200 while the hub lives; 503 once the part that makes the picture is gone.
+async fn healthz(State(shared): SharedState) -> Response {
+    match shared.state.snapshots.has_changed() {
+        Ok(_) => (StatusCode::OK, "ok\n").into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the hub no longer renews its picture\n").into_response(),
+    }
+}
+
+/// A picture that cannot be written is a defect of ours: said to the log, and to the reader without detail.
+fn failure(what: &str, error: &dyn std::error::Error) -> Response {
+    tracing::error!(what, error = %error, "could not be rendered");
+    (StatusCode::INTERNAL_SERVER_ERROR, "internal error\n").into_response()
+}
+
+/// The text, compressed where it is long and the reader accepts it.
+fn body(text: String, content_type: &'static str, headers: &HeaderMap) -> Response {
+    let accepts_gzip = headers
+        .get(header::ACCEPT_ENCODING)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.split(',').any(|e| matches!(e.trim(), "gzip" | "gzip;q=1.0" | "x-gzip")));
+    if accepts_gzip && text.len() >= GZIP_BYTES_MIN {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        if let Ok(packed) = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()) {
+            let named = [(header::CONTENT_TYPE, content_type), (header::CONTENT_ENCODING, "gzip")];
+            return (named, packed).into_response();
+        }
+    }
+    ([(header::CONTENT_TYPE, content_type)], text).into_response()
+}
+
+/// One reader of `/api/v1/events`.
+struct Watcher {
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    shutdown: Option<Shutdown>,
+    first: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+async fn events(State(shared): SharedState) -> Response {
+    let Ok(permit) = shared.streams.clone().try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many event streams\n").into_response();
+    };
+    let watcher = Watcher {
+        snapshots: shared.state.snapshots.clone(),
+        shutdown: shared.shutdown.clone(),
+        first: true,
+        _permit: permit,
+    };
+    Sse::new(stream(watcher)).into_response()
+}
+
+fn stream(watcher: Watcher) -> impl Stream<Item = Result<Event, Infallible>> {
+    futures_util::stream::unfold(watcher, |mut watcher| async move {
+        let event = watcher.next().await?;
+        Some((Ok(event), watcher))
+    })
+}
+
+impl Watcher {
+    /// The picture as it is, then each newer one, or a heartbeat; `None` when the hub stops.
+    async fn next(&mut self) -> Option<Event> {
+        if std::mem::replace(&mut self.first, false) {
+            return Some(self.snapshot_event());
+        }
+        let stopped = async {
+            match &mut self.shutdown {
+                Some(shutdown) => shutdown.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        let news = async {
+            tokio::time::sleep(EVENT_PAUSE).await;
+            tokio::time::timeout(HEARTBEAT, self.snapshots.changed()).await
+        };
+        tokio::select! {
+            () = stopped => None,
+            news = news => match news {
+                Ok(Ok(())) => Some(self.snapshot_event()),
+                Ok(Err(_)) => None,
+                Err(_) => Some(Event::default().event("alive").data("{}")),
+            },
+        }
+    }
+
+    fn snapshot_event(&mut self) -> Event {
+        let snapshot = self.snapshots.borrow_and_update().clone();
+        let data = serde_json::to_string(&api::Event::of(&snapshot)).unwrap_or_else(|_| "{}".to_owned());
+        Event::default().event("snapshot").data(data)
+    }
+}
