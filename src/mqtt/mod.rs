@@ -6,3 +6,10 @@
 //! what is durable in the ledger.
 
 pub mod inflight;
+pub mod client;
+pub mod agent;
+
+#[cfg(feature = "hub")]
+pub mod inbox;
+#[cfg(feature = "hub")]
+mod track;
