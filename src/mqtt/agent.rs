@@ -102,7 +102,7 @@ pub async fn run(
     let topics = Topics::new(&config.network);
     let link = LinkConfig {
         settings: config.settings.clone(),
-        client_id: format!("vedetta-{}-{}", config.network, config.agent),
+        client_id: super::agent_client_id(&config.network, &config.agent),
         will: (topics.agent(&config.agent, Channel::State), state::encode(&AgentState::offline(&config.version))),
         subscriptions: vec![topics.agent(&config.agent, Channel::Stored), topics.hub_state()],
         manual_acks: false,

@@ -122,7 +122,7 @@ pub async fn run(config: HubInbox, parts: InboxParts, shutdown: Shutdown) -> any
     };
     let link = LinkConfig {
         settings: config.settings.clone(),
-        client_id: format!("vedetta-{}-hub", config.network),
+        client_id: super::hub_client_id(&config.network),
         will: (topics.hub_state(), presence(false, 0)),
         subscriptions: vec![
             topics.every_agent(Channel::Data),
