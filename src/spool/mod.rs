@@ -490,8 +490,9 @@ impl Spool {
         let read = File::open(&path).and_then(|file| file.read_exact_at(&mut bytes, u64::from(entry.offset)));
         match read {
             Ok(()) => {}
-            // A segment that somebody removed or shortened is damage as well: the others go on.
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => bytes.clear(),
+            // A segment that somebody removed or shortened, or flash that does not give it back, is damage as well:
+            // the others go on.
+            Err(e) if is_damage(&e) => bytes.clear(),
             Err(e) => return Err(io_error(&path, "read batch")(e)),
         }
         let record = Record::decode(&bytes).filter(|r| r.seq == seq);
@@ -531,6 +532,11 @@ impl Segment {
             self.newest = self.newest.max(Some(origin.made_at));
         }
     }
+}
+
+fn is_damage(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) || error.raw_os_error() == Some(EIO)
 }
 
 /// What to go back to when a write fails.
