@@ -70,7 +70,8 @@ pub struct DirectionView {
     pub measured_at: Option<UnixMillis>,
     pub throughput_mbps: Reading,
     /// What must fit: the targets routed over it, or the link's own target, never under the floor of 30 where
-    /// anything is routed; 0 where nothing is.
+    /// anything is routed; 0 where nothing is. Where directions or peers share air time it includes the time that the
+    /// others take, so that a capacity of at least this much always suffices.
     pub required_mbps: f64,
 }
 
@@ -121,12 +122,14 @@ pub struct LinkView {
     pub downstream_end: Option<End>,
     pub near: Option<EndView>,
     pub far: Option<EndView>,
-    /// Sites with a target whose path in use crosses the link.
+    /// Sites with a target whose path in use crosses the link; of a link that is down, those whose path would cross
+    /// it if nothing was down.
     pub behind: Vec<SiteId>,
     /// Figures may open incidents: the family is verified, or the inventory trusts it.
     pub trusted: bool,
-    /// Of a bundle: members, and whether it runs on one that should stand by.
+    /// Of a bundle.
     pub members: Vec<LinkId>,
+    /// A bundle that runs on a member which should stand by, or a radio on its own backup channel.
     pub on_standby: bool,
 }
 
@@ -206,6 +209,7 @@ impl TargetState {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SiteDirection {
     pub target_mbps: f64,
+    /// Never more than the target, for a site that draws its target draws no more.
     pub together: Bounds,
     pub alone: Bounds,
     pub possible: Bounds,
