@@ -160,7 +160,8 @@ impl Bounds {
 
     /// The figure, where the unknown links do not matter.
     pub fn known(self) -> Option<f64> {
-        (self.high - self.low <= 1e-6 * self.high.max(1.0)).then_some(self.low)
+        // An infinite bound is within any relative distance of anything.
+        (self.high.is_finite() && self.high - self.low <= 1e-6 * self.high.max(1.0)).then_some(self.low)
     }
 }
 
@@ -296,4 +297,17 @@ pub trait WhatIf {
     /// The edges that would still carry less than what is required of them, or nothing, if these edges had their
     /// last good capacity: a bundle, for instance, if its member had.
     fn edges_below_with(&self, restored: &[EdgeId]) -> BTreeSet<EdgeId>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_known_when_they_meet() {
+        assert_eq!(Bounds::exact(30.0).known(), Some(30.0));
+        assert_eq!(Bounds::ZERO.known(), Some(0.0));
+        assert_eq!(Bounds { low: 0.0, high: 30.0 }.known(), None);
+        assert_eq!(Bounds { low: 0.0, high: f64::INFINITY }.known(), None);
+    }
 }
