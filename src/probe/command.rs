@@ -59,8 +59,8 @@ pub enum ProbeError {
 fn hint(error: &SnmpError) -> &'static str {
     match error {
         SnmpError::Timeout => {
-            "Check that SNMP is switched on, that this machine may ask (access list, firewall), and the community: \
-             with a wrong one a device says nothing"
+            "Check that SNMP is switched on, that this machine may ask (access list, firewall), and the \
+             community: with a wrong one, or a wrong privacy password, a device says nothing"
         }
         SnmpError::Refused => "Check the user, its passwords and its protocols",
         SnmpError::Malformed => "Something else than SNMP may use that port",
@@ -331,3 +331,6 @@ fn port_json(port: &Port) -> Json {
     object["rate_mbps"] = rate.map_or(Json::Null, |rate| json_number("rate", rate));
     object
 }
+
+#[cfg(test)]
+mod tests;

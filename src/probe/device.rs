@@ -124,10 +124,9 @@ impl<S: SnmpGet> Poller<S> {
         let (family, why) = match self.manner.family {
             Some(family) => (family, "the inventory says so".to_owned()),
             None => {
-                let asks = radio::candidates(sys_object_id.as_ref()).into_iter().flat_map(|f| f.asks);
-                let asks: Vec<Oid> = asks.map(|ask| Oid::from(*ask)).collect();
-                if !asks.is_empty() {
-                    answers.extend(self.session.get(&asks).await?);
+                let questions = radio::questions(sys_object_id.as_ref());
+                if !questions.is_empty() {
+                    answers.extend(self.session.get(&questions).await?);
                 }
                 identify(sys_object_id.as_ref(), &answers)
             }
@@ -264,3 +263,6 @@ pub fn silent_radios(last: &[Radio], why: Missing) -> Vec<Radio> {
     };
     last.iter().map(silent).filter(|radio| !radio.readings.is_empty()).collect()
 }
+
+#[cfg(test)]
+mod tests;

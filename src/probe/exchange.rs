@@ -9,7 +9,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_snmp::{Candidate, Error, RequestRegistration, ResponseIdentity, Transport};
+use async_snmp::message::V3Message;
+use async_snmp::v3::classify_report;
+use async_snmp::{Candidate, DecodeConfig, Error, RequestRegistration, ResponseIdentity, Transport};
 use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
@@ -26,6 +28,9 @@ pub struct Counters {
     requests: AtomicU64,
     timeouts: AtomicU64,
     malformed: AtomicU64,
+    /// SNMPv3 Reports that are not authenticated: the crate does not act on them, for anybody could send them, but
+    /// when nothing better comes they tell a refusal from silence.
+    reports: AtomicU64,
 }
 
 /// A snapshot of [`Counters`].
@@ -46,6 +51,10 @@ impl Counters {
             timeouts: self.timeouts.load(Ordering::Relaxed),
             malformed: self.malformed.load(Ordering::Relaxed),
         }
+    }
+
+    pub fn reports(&self) -> u64 {
+        self.reports.load(Ordering::Relaxed)
     }
 
     pub fn note_malformed(&self) {
@@ -123,7 +132,11 @@ impl Transport for Exchange {
             {
                 return Ok(accepted);
             }
-            self.counters.note_malformed();
+            if is_report(answer) {
+                self.counters.reports.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.counters.note_malformed();
+            }
         }
         Err(Error::MalformedResponse { target: self.target }.boxed())
     }
@@ -143,4 +156,10 @@ impl Transport for Exchange {
     fn is_reliable(&self) -> bool {
         false
     }
+}
+
+/// Whether this is a plain SNMPv3 Report: an unknown user, a wrong digest (RFC 3414, section 3.2).
+fn is_report(datagram: &[u8]) -> bool {
+    let message = V3Message::decode(Bytes::copy_from_slice(datagram), DecodeConfig::DEFAULT);
+    message.is_ok_and(|message| message.value.pdu().is_some_and(|pdu| classify_report(pdu).is_ok()))
 }

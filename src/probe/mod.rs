@@ -16,4 +16,6 @@ pub mod rate;
 mod sampling;
 pub mod schedule;
 pub mod snmp;
+#[cfg(test)]
+mod testing;
 pub mod value;

@@ -198,3 +198,6 @@ fn pings(network: &Network, agent: &SiteId, devices: &[&Device]) -> Vec<PingPlan
     });
     devices.iter().map(device).chain(backhauls).collect()
 }
+
+#[cfg(test)]
+mod tests;

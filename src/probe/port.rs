@@ -239,3 +239,6 @@ fn read_port(port: &mut Interface, rates: &mut [CounterRate; 2], answers: &Answe
     }
     Port { index: port.index, name: port.name.clone(), readings }
 }
+
+#[cfg(test)]
+mod tests;

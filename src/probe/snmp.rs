@@ -114,6 +114,13 @@ enum Question<'a> {
     Next(&'a Oid),
 }
 
+/// Datagrams that were no answer, before and after a question.
+#[derive(Clone, Copy)]
+struct Strays {
+    malformed: u64,
+    reports: u64,
+}
+
 /// How a question failed.
 enum Failure {
     /// The agent named the variable that voids the answer (error-index), and why: it has no such object, or it cannot
@@ -210,7 +217,7 @@ impl Session {
 
     async fn ask_once(&mut self, version: Version, question: Question<'_>) -> Result<Vec<(Oid, Value)>, Failure> {
         let client = self.client(version).map_err(Failure::Snmp)?;
-        let before = self.counters.snapshot().malformed;
+        let before = self.strays();
         let answer = match question {
             Question::Get(oids) => {
                 let wire: Vec<_> = oids.iter().map(to_wire).collect();
@@ -250,7 +257,11 @@ impl Session {
         answer.map(|bindings| bindings.into_iter().map(|b| (Oid::from(b.oid.arcs()), from_wire(b.value))).collect())
     }
 
-    fn failure(&self, error: &Error, asked: &[Oid], malformed_before: u64) -> Failure {
+    fn strays(&self) -> Strays {
+        Strays { malformed: self.counters.snapshot().malformed, reports: self.counters.reports() }
+    }
+
+    fn failure(&self, error: &Error, asked: &[Oid], before: Strays) -> Failure {
         if let Error::Snmp { status, index, .. } = error.exchange_source() {
             let named = usize::try_from(*index).ok().and_then(|i| i.checked_sub(1)).and_then(|i| asked.get(i));
             match (status, named) {
@@ -259,12 +270,14 @@ impl Session {
                 _ => {}
             }
         }
-        Failure::Snmp(self.classify(error, malformed_before))
+        Failure::Snmp(self.classify(error, before))
     }
 
-    fn classify(&self, error: &Error, malformed_before: u64) -> SnmpError {
-        let stray = self.counters.snapshot().malformed > malformed_before;
+    fn classify(&self, error: &Error, before: Strays) -> SnmpError {
+        let now = self.strays();
+        let stray = now.malformed > before.malformed;
         match error.kind() {
+            ErrorKind::Timeout if now.reports > before.reports => SnmpError::Refused,
             // Silence after a datagram that was no answer: the device is there, and talks nonsense.
             ErrorKind::Timeout if stray => SnmpError::Malformed,
             ErrorKind::Timeout => SnmpError::Timeout,
@@ -440,3 +453,6 @@ fn from_wire(value: async_snmp::Value) -> Value {
         _ => Value::Other,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ pub static FAMILY: Family = Family {
     capacity_max_mbps: 4620.0,
     capacity_max_source: "MCS 12 of a single carrier: 4620 Mbps (IEEE 802.11ad)",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 14988, 1])],
+    shared_object_ids: &[],
     asks: &[],
     tables: &[
         Table { name: W60G, column: W60G_CONNECTED, rows_max: 8 },

@@ -22,7 +22,8 @@ pub static FAMILY: Family = Family {
     // 866.7 and rounding.
     capacity_max_mbps: 870.0,
     capacity_max_source: "two streams at 80 MHz, MCS 9, short guard interval: 866.7 Mbps (IEEE 802.11ac)",
-    object_ids: &[ObjectId::Is(SHARED_OBJECT_ID), ObjectId::Under(&[1, 3, 6, 1, 4, 1, 41112, 1, 4])],
+    object_ids: &[ObjectId::Under(BASE)],
+    shared_object_ids: &[ObjectId::Is(SHARED_OBJECT_ID)],
     asks: &[FREQUENCY],
     tables: &[
         Table { name: STATIONS, column: SIGNAL_COLUMN, rows_max: 128 },
