@@ -630,7 +630,7 @@ mod tests {
         // Two minutes in all: thirty seconds up, thirty down.
         let short = rain(Duration::ZERO, minutes(2));
         assert!((short.intensity(Duration::from_secs(15)) - 0.5).abs() < 1e-9);
-        assert!((short.intensity(Duration::from_secs(60)) - 1.0).abs() < 1e-9);
+        assert!((short.intensity(minutes(1)) - 1.0).abs() < 1e-9);
     }
 
     #[test]
