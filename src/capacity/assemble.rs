@@ -117,7 +117,7 @@ fn trusted(state: &NetworkState, link: &Link, slot: &LinkSlot) -> bool {
 
 /// The reason of a bundle's state: that of the first member which has it.
 fn bundle_state(members: &[&Judged], up: Up) -> LinkState {
-    let first = |wanted: fn(&LinkState) -> bool| members.iter().map(|j| j.state).find(|s| wanted(s));
+    let first = |wanted: fn(&LinkState) -> bool| members.iter().map(|j| j.state).find(wanted);
     let state = match up {
         Up::Yes => Some(LinkState::Up),
         Up::No => first(|s| matches!(s, LinkState::Down(_))),

@@ -80,11 +80,11 @@ pub fn route(topology: &Topology, fair_weather: &FairWeather, edges: &[Figures])
     let tree = topology.least_cost(|edge| !edges[edge].is_down());
     let paths: Vec<Option<Vec<Hop>>> = topology.targets.iter().map(|(node, _)| topology.path(&tree, *node)).collect();
     let mut behind = vec![Vec::new(); edges.len()];
-    for target in 0..paths.len() {
-        for hop in paths[target].iter().flatten() {
+    for (target, (path, usual)) in paths.iter().zip(&fair_weather.paths).enumerate() {
+        for hop in path.iter().flatten() {
             behind[hop.edge].push(target);
         }
-        for hop in fair_weather.paths[target].iter().flatten() {
+        for hop in usual.iter().flatten() {
             if edges[hop.edge].is_down() {
                 behind[hop.edge].push(target);
             }

@@ -3,4 +3,5 @@
 mod build;
 mod figures;
 mod oracle;
+mod size;
 mod states;

@@ -36,10 +36,12 @@ pub fn link_id(id: &str) -> LinkId {
     LinkId::parse(id).unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a site takes an optional target")]
 pub fn target(downstream_mbps: f64) -> Option<Target> {
     Some(Target { downstream_mbps, upstream_mbps: None })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a site takes an optional target")]
 pub fn symmetric(mbps: f64) -> Option<Target> {
     Some(Target { downstream_mbps: mbps, upstream_mbps: Some(mbps) })
 }

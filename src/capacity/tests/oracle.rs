@@ -46,7 +46,7 @@ fn program(demands: &[f64], limits: &[Limit], fixed: &[Option<f64>], raise: Opti
         match (fixed[i], raise) {
             (Some(mbps), _) => problem.add_constraint([(*rate, 1.0)], ComparisonOp::Ge, (mbps - 1e-9).max(0.0)),
             (None, Some((_, level))) => {
-                problem.add_constraint([(*rate, 1.0)], ComparisonOp::Ge, (level - 1e-9).max(0.0))
+                problem.add_constraint([(*rate, 1.0)], ComparisonOp::Ge, (level - 1e-9).max(0.0));
             }
             (None, None) => problem.add_constraint([(*rate, 1.0), (level, -1.0)], ComparisonOp::Ge, 0.0),
         }
@@ -159,19 +159,16 @@ impl RandomNetwork {
         }
         for (i, edge) in self.edges.iter().enumerate() {
             let (name, a) = (Self::name(i), format!("s{}", edge.a));
-            match edge.b {
-                Some(b) => {
-                    inventory = inventory.link(&name, &a, &format!("s{b}")).edit_link(&name, |l| {
-                        l.cost = edge.cost;
-                        l.duplex = Some(if edge.shared { Duplex::Shared } else { Duplex::Full });
-                    });
-                }
-                None => {
-                    inventory = inventory.backhaul(&name, &a, 0.0);
-                    let backhaul = inventory.network.backhauls.get_mut(name.as_str()).unwrap();
-                    backhaul.cost = edge.cost;
-                    (backhaul.contract_upstream_mbps, backhaul.contract_downstream_mbps) = edge.mbps;
-                }
+            if let Some(b) = edge.b {
+                inventory = inventory.link(&name, &a, &format!("s{b}")).edit_link(&name, |l| {
+                    l.cost = edge.cost;
+                    l.duplex = Some(if edge.shared { Duplex::Shared } else { Duplex::Full });
+                });
+            } else {
+                inventory = inventory.backhaul(&name, &a, 0.0);
+                let backhaul = inventory.network.backhauls.get_mut(name.as_str()).unwrap();
+                backhaul.cost = edge.cost;
+                (backhaul.contract_upstream_mbps, backhaul.contract_downstream_mbps) = edge.mbps;
             }
         }
         let mut watched = inventory.watch();
