@@ -92,10 +92,7 @@ struct DemoArgs {
     /// Repeats the same noise
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Another broker than the embedded one, for instance 127.0.0.1:1883
-    #[arg(long, value_name = "HOST:PORT")]
-    mqtt: Option<SocketAddr>,
-    /// Settings of the hub (stores, mail) in place of the demo's own
+    /// Settings of the hub (broker, stores, mail) in place of the demo's own
     #[arg(long, value_name = "FILE")]
     hub: Option<PathBuf>,
     /// Print one JSON object at the end, and nothing else
