@@ -367,9 +367,10 @@ async fn wait<T: Clone + std::fmt::Debug>(
     what: &str,
     is_so: impl FnMut(&T) -> bool,
 ) -> T {
+    let shown = receiver.clone();
     match tokio::time::timeout(PATIENCE, receiver.wait_for(is_so)).await {
         Ok(seen) => seen.unwrap_or_else(|_| panic!("it ended while the test waited for this: {what}")).clone(),
-        Err(_) => panic!("waited {PATIENCE:?} in vain for this: {what}; it is {:?}", *receiver.borrow()),
+        Err(_) => panic!("waited {PATIENCE:?} in vain for this: {what}; it is {:?}", *shown.borrow()),
     }
 }
 
