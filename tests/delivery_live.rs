@@ -1,6 +1,7 @@
 //! Delivery through real sockets: an agent with its spool, a broker that is killed and forgets, a hub that comes and
 //! goes. Every batch must be stored, once.
 #![cfg(feature = "hub")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod delivery;
 
@@ -180,6 +181,30 @@ async fn a_ledger_that_fails_delays_and_a_new_one_is_given_all_that_is_held() {
     agent.send(&line(10)).await;
     until_stored(&store, 11).await;
     assert_each_once(&store, 11);
+    hub.stop().await;
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_dies_between_storing_and_saying_so_stores_nothing_twice() {
+    let broker = TestBroker::start(Kind::Mosquitto, &[AGENT]).await;
+    let store = MemoryStore::new();
+    let spool = tempfile::tempdir().unwrap();
+    let mut agent = TestAgent::start(AGENT, broker.settings(&agent_user()), spool.path()).await;
+    let mut hub = TestHub::start(broker.settings(&User::Hub), &[AGENT], &store);
+    agent.until("the hub is there", |s| s.hub_present).await;
+    store.mute(true);
+    for n in 0..10 {
+        agent.send(&line(n)).await;
+    }
+    hub.until("it does not know that it stored them", |h| h.store_error.is_some()).await;
+    until("some are stored", || store.len() > 0).await;
+    assert_eq!(agent.until("all are held", |s| s.samples == 10).await.pending_batches, 10);
+    hub.kill().await;
+    store.mute(false);
+    let hub = TestHub::start(broker.settings(&User::Hub), &[AGENT], &store);
+    agent.until("all is known to be stored", |s| s.pending_batches == 0).await;
+    assert_each_once(&store, 10);
     hub.stop().await;
     agent.stop().await;
 }

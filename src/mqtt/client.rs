@@ -205,8 +205,7 @@ pub async fn drive(
     for connection in 1.. {
         let error = match options(&config, &secrets).await {
             Ok(options) => {
-                let mut session =
-                    Session { config: &config, events: &events, clock: &clock, connection, up_at: None };
+                let mut session = Session { config: &config, events: &events, clock: &clock, connection, up_at: None };
                 let error = session.run(options).await;
                 attempts.ended(session.up_at.map(|at| clock.mono().since(at)));
                 error
@@ -331,7 +330,9 @@ impl Session<'_> {
                     told => told,
                 }
             }
-            Packet::PubAck(ack) if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) => {
+            Packet::PubAck(ack)
+                if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) =>
+            {
                 let text = ack.properties.and_then(|p| p.reason_string).unwrap_or_default();
                 // One that is not told was preceded by many that were.
                 let _ = self.tell(LinkEvent::Refused(format!("{:?} {text}", ack.reason).trim_end().to_owned()));
@@ -381,17 +382,14 @@ fn options_now(config: &LinkConfig, secrets: &dyn SecretSource) -> Result<MqttOp
 
 fn tls_config(tls: &TlsSettings) -> Result<rustls::ClientConfig, LinkError> {
     let mut roots = rustls::RootCertStore::empty();
-    match &tls.ca_file {
-        Some(path) => {
-            for certificate in certificates(path)? {
-                roots.add(certificate).map_err(LinkError::Tls)?;
-            }
+    if let Some(path) = &tls.ca_file {
+        for certificate in certificates(path)? {
+            roots.add(certificate).map_err(LinkError::Tls)?;
         }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(LinkError::NoSystemCertificates);
-            }
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(LinkError::NoSystemCertificates);
         }
     }
     // The provider is named, not taken from the process: another crate may have installed another one.

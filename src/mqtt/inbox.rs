@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use super::client::{self, EVENTS_MAX, LinkConfig, LinkEvent, Message, Requests, chain};
+use super::judged::{Arrived, Judged, judge, store_all};
 use super::track::Track;
 use crate::config::secret::SecretSource;
 use crate::config::settings::MqttSettings;
@@ -32,8 +33,7 @@ use crate::model::view::AgentView;
 use crate::model::{MonoMillis, NetworkId, SiteId, UnixMillis};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
-use crate::store::{BatchStore, IncomingBatch, StoreError, StoreOutcome};
-use crate::wire::batch::{BatchHeader, Encoding, gzip, unpack};
+use crate::store::{BatchStore, StoreOutcome};
 use crate::wire::state::{self, AgentState, HubState};
 use crate::wire::topic::{Channel, Parsed, Topics};
 
@@ -45,8 +45,8 @@ const GROUP_WAIT: Duration = Duration::from_millis(20);
 pub const SET_ASIDE_PER_MINUTE: u32 = 60;
 const STORE_PAUSE_MIN: Duration = Duration::from_secs(1);
 const STORE_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Presence that something overwrote is published again, at most this often.
-const PRESENCE_PAUSE: Duration = Duration::from_secs(1);
+/// Presence that something overwrote is published again, at most so often.
+const PRESENCES_PER_MINUTE: u32 = 60;
 
 /// Counts the lines of a payload, or says why it is not line protocol.
 pub type Parse = Arc<dyn Fn(&[u8]) -> Result<u32, String> + Send + Sync>;
@@ -78,7 +78,10 @@ pub enum InboxEvent {
         /// The first copy of a batch that was just made; otherwise it comes from a backlog or is a repeat.
         live: bool,
     },
-    AgentState { agent: SiteId, state: AgentState },
+    AgentState {
+        agent: SiteId,
+        state: AgentState,
+    },
 }
 
 /// How the inbox is doing.
@@ -124,11 +127,7 @@ pub async fn run(config: HubInbox, parts: InboxParts, shutdown: Shutdown) -> any
         settings: config.settings.clone(),
         client_id: super::hub_client_id(&config.network),
         will: (topics.hub_state(), presence(false, 0)),
-        subscriptions: vec![
-            topics.every_agent(Channel::Data),
-            topics.every_agent(Channel::State),
-            topics.hub_state(),
-        ],
+        subscriptions: vec![topics.every_agent(Channel::Data), topics.every_agent(Channel::State), topics.hub_state()],
         manual_acks: true,
     };
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
@@ -155,27 +154,7 @@ struct Worker {
     tracks: BTreeMap<SiteId, Track>,
     health: InboxHealth,
     set_aside: Allowance,
-    presence_at: Option<MonoMillis>,
-}
-
-/// A message on `<agent>/data` of an agent that is known.
-struct Arrived {
-    agent: SiteId,
-    received_at: UnixMillis,
-    message: Message,
-}
-
-/// An arrived message after its bytes were looked at.
-struct Judged {
-    arrived: Arrived,
-    /// `None`: it has no usable description.
-    header: Option<BatchHeader>,
-    /// Unpacked; empty if it did not parse.
-    payload: Vec<u8>,
-    n_samples: u32,
-    /// Why it is set aside.
-    fault: Option<String>,
-    outcome: Option<StoreOutcome>,
+    presences: Allowance,
 }
 
 impl Worker {
@@ -207,7 +186,7 @@ impl Worker {
             ledger,
             parse: parts.parse,
             out: parts.out,
-            set_aside: Allowance::default(),
+            set_aside: Allowance::new(SET_ASIDE_PER_MINUTE),
             clock: parts.clock,
             health_out: parts.health,
             events,
@@ -215,7 +194,7 @@ impl Worker {
             link: None,
             tracks,
             health: InboxHealth::default(),
-            presence_at: None,
+            presences: Allowance::new(PRESENCES_PER_MINUTE),
         })
     }
 
@@ -338,11 +317,9 @@ impl Worker {
     /// A will of an earlier connection may overwrite the presence of this one.
     async fn hear_presence(&mut self, payload: &[u8]) {
         let Ok(hub) = state::decode::<HubState>(payload) else { return };
-        let now = self.clock.mono();
-        let recently = self.presence_at.is_some_and(|at| now.since(at) < PRESENCE_PAUSE);
         if hub.online && hub.boot != self.config.boot {
             tracing::warn!(boot = %hub.boot, "another hub says that it serves this network");
-        } else if !hub.online && !recently {
+        } else if !hub.online && self.presences.take(self.clock.mono()) {
             self.publish_presence().await;
         }
     }
@@ -360,8 +337,7 @@ impl Worker {
         state::encode(&HubState { online, boot: self.config.boot, session, version: self.config.version.clone() })
     }
 
-    async fn publish_presence(&mut self) {
-        self.presence_at = Some(self.clock.mono());
+    async fn publish_presence(&self) {
         if let Some(link) = &self.link {
             let here = self.presence(true, link.connection());
             // A connection that ends now is followed by another, which announces again.
@@ -432,7 +408,6 @@ impl Worker {
     async fn keep_faulty(&mut self, judged: &[Judged]) -> anyhow::Result<()> {
         for one in judged {
             if let Some(fault) = &one.fault {
-                tracing::warn!(agent = %one.arrived.agent, reason = fault, "a batch is set aside");
                 self.keep(one, fault.clone()).await?;
             }
         }
@@ -441,8 +416,6 @@ impl Worker {
 
     async fn keep_conflicting(&mut self, judged: &[Judged]) -> anyhow::Result<()> {
         for one in judged.iter().filter(|one| one.outcome == Some(StoreOutcome::Conflict)) {
-            let agent = &one.arrived.agent;
-            tracing::error!(%agent, "two agents use this name: one number came with two contents");
             self.keep(one, "same epoch and number as another batch: two agents use this name".to_owned()).await?;
         }
         Ok(())
@@ -454,6 +427,7 @@ impl Worker {
             return Ok(());
         }
         let (store, agent) = (Arc::clone(&self.store), one.arrived.agent.clone());
+        tracing::error!(%agent, reason, "a batch is set aside");
         let (payload, at) = (one.arrived.message.payload().to_vec(), one.arrived.received_at);
         let job = move || store.set_aside(agent.as_str(), &reason, &payload, at);
         let kept = tokio::task::spawn_blocking(job).await.context("setting a batch aside was interrupted")?;
@@ -522,54 +496,6 @@ impl Worker {
     }
 }
 
-/// Reads a message's description, unpacks it, and parses it once.
-fn judge(arrived: Arrived, parse: &Parse) -> Judged {
-    let header = BatchHeader::parse(arrived.message.user_properties());
-    let content = header.as_ref().map_err(ToString::to_string).and_then(|header| {
-        let payload =
-            unpack(header.encoding, arrived.message.payload(), header.crc).map_err(|e| e.to_string())?;
-        let n_samples = parse(&payload)?;
-        Ok((payload, n_samples))
-    });
-    let (payload, n_samples, fault) = match content {
-        Ok((payload, n_samples)) => (payload, n_samples, None),
-        Err(fault) => (Vec::new(), 0, Some(fault)),
-    };
-    Judged { arrived, header: header.ok(), payload, n_samples, fault, outcome: None }
-}
-
-/// One transaction for all that have a key.
-fn store_all(store: &dyn BatchStore, judged: &mut [Judged]) -> Result<(), StoreError> {
-    let batches: Vec<IncomingBatch> = judged.iter().filter_map(incoming).collect();
-    if batches.is_empty() {
-        return Ok(());
-    }
-    let outcomes = store.store(&batches)?;
-    let with_key = judged.iter_mut().filter(|one| one.header.is_some());
-    for (one, outcome) in with_key.zip(outcomes) {
-        one.outcome = Some(outcome);
-    }
-    Ok(())
-}
-
-fn incoming(one: &Judged) -> Option<IncomingBatch> {
-    let header = one.header.as_ref()?;
-    let packed = match header.encoding {
-        Encoding::Gzip if one.fault.is_none() => one.arrived.message.payload().to_vec(),
-        _ => gzip(&one.payload),
-    };
-    Some(IncomingBatch {
-        agent: one.arrived.agent.clone(),
-        epoch: header.epoch,
-        seq: header.seq,
-        crc: header.crc,
-        received_at: one.arrived.received_at,
-        sent_at: header.sent_at,
-        n_samples: one.n_samples,
-        packed,
-    })
-}
-
 fn stored_event(one: Judged) -> Option<InboxEvent> {
     let header = one.header.filter(|_| one.outcome == Some(StoreOutcome::Stored) && one.fault.is_none())?;
     Some(InboxEvent::Stored {
@@ -583,19 +509,24 @@ fn stored_event(one: Judged) -> Option<InboxEvent> {
 }
 
 /// So many a minute.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Allowance {
+    per_minute: u32,
     since: Option<MonoMillis>,
     taken: u32,
 }
 
 impl Allowance {
+    fn new(per_minute: u32) -> Self {
+        Self { per_minute, since: None, taken: 0 }
+    }
+
     fn take(&mut self, now: MonoMillis) -> bool {
         if self.since.is_none_or(|since| now.since(since) >= Duration::from_mins(1)) {
-            *self = Self { since: Some(now), taken: 0 };
+            *self = Self { since: Some(now), taken: 0, ..*self };
         }
         self.taken = self.taken.saturating_add(1);
-        self.taken <= SET_ASIDE_PER_MINUTE
+        self.taken <= self.per_minute
     }
 }
 
@@ -605,7 +536,7 @@ mod tests {
 
     #[test]
     fn an_allowance_is_for_a_minute() {
-        let mut allowance = Allowance::default();
+        let mut allowance = Allowance::new(SET_ASIDE_PER_MINUTE);
         let start = MonoMillis(5);
         let granted = (0..100).filter(|_| allowance.take(start)).count();
         assert_eq!(granted, SET_ASIDE_PER_MINUTE as usize);

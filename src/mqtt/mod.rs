@@ -14,6 +14,8 @@ pub mod broker;
 #[cfg(feature = "hub")]
 pub mod inbox;
 #[cfg(feature = "hub")]
+mod judged;
+#[cfg(feature = "hub")]
 mod track;
 
 use crate::model::{NetworkId, SiteId};

@@ -22,7 +22,7 @@ const CLOCK_WINDOW_MINUTES: i64 = 10;
 
 #[derive(Debug, Default)]
 struct Epoch {
-    epoch: u64,
+    number: u64,
     stored: RangeSet,
     /// The highest `first` that the agent gave; 0: it gave none since the hub started.
     first: u64,
@@ -53,7 +53,7 @@ pub struct Track {
 impl Track {
     /// `stored` is what the ledger says: the newest epoch and what is stored of it.
     pub fn new(site: SiteId, stored: Option<(u64, RangeSet)>) -> Self {
-        let epochs = stored.into_iter().map(|(epoch, stored)| Epoch { epoch, stored, first: 0 }).collect();
+        let epochs = stored.into_iter().map(|(epoch, stored)| Epoch { number: epoch, stored, first: 0 }).collect();
         Self {
             view: AgentView {
                 site,
@@ -126,14 +126,14 @@ impl Track {
     }
 
     fn make_current(&mut self, epoch: u64) {
-        if let Some(at) = self.epochs.iter().position(|e| e.epoch == epoch) {
+        if let Some(at) = self.epochs.iter().position(|e| e.number == epoch) {
             if at + 1 < self.epochs.len() {
                 // An epoch does not come back: this is a clone, or a message that was long under way.
                 self.epochs.remove(at).into_iter().for_each(|e| self.epochs.push_back(e));
             }
             return;
         }
-        self.epochs.push_back(Epoch { epoch, ..Epoch::default() });
+        self.epochs.push_back(Epoch { number: epoch, ..Epoch::default() });
         if self.epochs.len() > EPOCHS_MAX {
             let lost = self.epochs.pop_front().map_or(0, |e| e.lost(true));
             self.lost_before = self.lost_before.saturating_add(lost);
@@ -171,7 +171,7 @@ impl Track {
             // The agent frees its spool from the oldest batch on, so the lowest ranges that it can use are the ones.
             ranges = ranges.intersect_from(epoch.first).lowest(RANGES_SENT_MAX);
         }
-        Some(Stored { ledger, epoch: epoch.epoch, ranges, received_at: self.last_received })
+        Some(Stored { ledger, epoch: epoch.number, ranges, received_at: self.last_received })
     }
 }
 

@@ -374,11 +374,8 @@ impl Spool {
         self.active = None;
         let id = self.segments.back().map_or(1, |s| s.id.saturating_add(1));
         let path = self.segment_path(id);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(io_error(&path, "create segment"))?;
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(&path).map_err(io_error(&path, "create segment"))?;
         // A name that a failed attempt left behind is used again.
         file.set_len(0)
             .and_then(|()| file.write_all(&record::encode_segment_header(self.epoch)))
@@ -447,12 +444,8 @@ impl Spool {
         let mut needed: Vec<u32> =
             self.entries.iter().filter(|e| !self.stored.contains(e.seq)).map(|e| e.segment).collect();
         needed.dedup();
-        let free: Vec<u32> = self
-            .segments
-            .iter()
-            .map(|s| s.id)
-            .filter(|id| Some(*id) != open && !needed.contains(id))
-            .collect();
+        let free: Vec<u32> =
+            self.segments.iter().map(|s| s.id).filter(|id| Some(*id) != open && !needed.contains(id)).collect();
         for id in free {
             self.remove_segment(id)?;
         }

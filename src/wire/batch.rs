@@ -275,6 +275,8 @@ fn middle_line_break(text: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -361,7 +363,7 @@ mod tests {
         let mut text = String::new();
         for n in 0..40_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            text.push_str(&format!("radio,site=a rsl_dbm={} {n}\n", state >> 20));
+            writeln!(text, "radio,site=a rsl_dbm={} {n}", state >> 20).unwrap();
         }
         let (parts, too_long) = pack_lines(text.as_bytes());
         assert!(parts.len() > 4 && too_long == 0);

@@ -27,7 +27,7 @@ use vedetta::wire::batch::{Encoding, unpack};
 use vedetta::wire::ranges::RangeSet;
 
 /// For whatever must happen sooner or later; only a failing test waits so long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 pub const PASSWORD: &str = "only for this test";
 
 pub fn network() -> NetworkId {
@@ -60,6 +60,8 @@ struct Inner {
     newest: BTreeMap<String, u64>,
     set_aside: Vec<(String, String)>,
     fails: bool,
+    /// Commits, and then does not say so: as a hub that dies in between.
+    mute: bool,
 }
 
 impl MemoryStore {
@@ -86,6 +88,10 @@ impl MemoryStore {
 
     pub fn fail(&self, fails: bool) {
         self.inner.lock().unwrap().fails = fails;
+    }
+
+    pub fn mute(&self, mute: bool) {
+        self.inner.lock().unwrap().mute = mute;
     }
 
     /// A new disk.
@@ -125,7 +131,11 @@ impl BatchStore for MemoryStore {
                 }
             }
         };
-        Ok(batches.iter().map(outcome).collect())
+        let outcomes = batches.iter().map(outcome).collect();
+        if inner.mute {
+            return Err(StoreError::Database { step: "commit", source: "no answer".into() });
+        }
+        Ok(outcomes)
     }
 
     fn stored_ranges(&self) -> Result<Vec<(SiteId, u64, RangeSet)>, StoreError> {
@@ -321,8 +331,7 @@ pub struct TestAgent {
 
 impl TestAgent {
     pub async fn start(name: &str, settings: MqttSettings, spool_dir: &Path) -> Self {
-        let config =
-            AgentDelivery { settings, network: network(), agent: site(name), version: "test".to_owned() };
+        let config = AgentDelivery { settings, network: network(), agent: site(name), version: "test".to_owned() };
         let start = Instant::now();
         let spool = loop {
             match Spool::open(spool_dir, SpoolLimits::default(), rand::random()) {
@@ -367,10 +376,11 @@ async fn wait<T: Clone + std::fmt::Debug>(
     what: &str,
     is_so: impl FnMut(&T) -> bool,
 ) -> T {
-    match tokio::time::timeout(PATIENCE, receiver.wait_for(is_so)).await {
-        Ok(seen) => seen.unwrap_or_else(|_| panic!("it ended while the test waited for this: {what}")).clone(),
-        Err(_) => panic!("waited {PATIENCE:?} in vain for this: {what}; it is {:?}", *receiver.borrow()),
-    }
+    let shown = receiver.clone();
+    let Ok(seen) = tokio::time::timeout(PATIENCE, receiver.wait_for(is_so)).await else {
+        panic!("waited {PATIENCE:?} in vain for this: {what}; it is {:?}", *shown.borrow())
+    };
+    seen.unwrap_or_else(|_| panic!("it ended while the test waited for this: {what}")).clone()
 }
 
 /// A hub's inbox in a task of its own.
