@@ -199,6 +199,8 @@ fn respond(
     asked: &[VarBind],
     next: bool,
 ) -> async_snmp::Result<ResponsePdu> {
+    // SNMPv1 has no Counter64: its agents act as if such objects were not there (RFC 3584, section 4.2.2.1).
+    let speakable = |value: &&Value| !(version == async_snmp::Version::V1 && matches!(value, Value::Counter64(_)));
     let mut found = Vec::new();
     for (i, binding) in asked.iter().enumerate() {
         let oid = Oid::from(binding.oid.arcs());
@@ -209,7 +211,7 @@ fn respond(
         } else {
             objects.get_key_value(&oid)
         };
-        match hit {
+        match hit.filter(|(_, value)| speakable(value)) {
             Some((oid, value)) => found.push(VarBind::new(async_snmp::Oid::from_slice(oid.arcs()), to_wire(value))),
             None if version == async_snmp::Version::V1 => {
                 let index = ErrorIndex::new(i as u32 + 1, asked.len())?;
