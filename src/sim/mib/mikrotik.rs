@@ -90,6 +90,9 @@ impl Writer<'_> {
             }
             put(11, Value::TimeTicks(360_000));
             put(12, whole(peer.here.snr_db));
+            // The two chains are a decibel apart, and together 3 dB stronger than either.
+            put(14, whole(peer.here.rsl_dbm - 2.5));
+            put(16, whole(peer.here.rsl_dbm - 3.5));
             put(19, whole(peer.there.rsl_dbm));
             put(20, text(peer.name));
             if !is_access_point {
