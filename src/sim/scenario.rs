@@ -214,6 +214,11 @@ impl Scenario {
         Self::shipped(include_str!("../../configs/scenarios/calm.toml"))
     }
 
+    /// Half of the example network fades.
+    pub fn storm() -> Self {
+        Self::shipped(include_str!("../../configs/scenarios/storm.toml"))
+    }
+
     fn shipped(text: &str) -> Self {
         Self::parse(text).expect("the scenarios that ship with the program are read by a test")
     }
@@ -596,6 +601,22 @@ mod tests {
             "line 5: at: must be a time",
         );
         assert!(Scenario::parse("").is_err());
+    }
+
+    #[test]
+    fn shipped_scenarios_are_right_and_every_round_ends_calm() {
+        for scenario in [Scenario::demo(), Scenario::calm(), Scenario::storm()] {
+            for text in [&scenario.name, &scenario.description_it, &scenario.description_en] {
+                assert!(!text.is_empty());
+            }
+            let end = scenario.repeat.unwrap_or(minutes(1));
+            let last = end.saturating_sub(Duration::from_secs(1));
+            assert_eq!(scenario.state(last), Effects::default(), "{}", scenario.name);
+        }
+        // Seen within two minutes at thirty times the clock, held for its fifteen, and over within four.
+        let first = &Scenario::demo().events[0];
+        assert!(first.at + minutes(15 + 5) < minutes(2 * 30) && first.lasts >= minutes(15 + 5));
+        assert!(first.end() + minutes(15 + 5) < minutes(4 * 30));
     }
 
     proptest::proptest! {
