@@ -157,7 +157,7 @@ impl Bounds {
 
     /// The figure, where the unknown links do not matter.
     pub fn known(self) -> Option<f64> {
-        (self.high - self.low <= 1e-6 * self.high.max(1.0)).then_some(self.low)
+        (self.high.is_finite() && self.high - self.low <= 1e-6 * self.high.max(1.0)).then_some(self.low)
     }
 }
 
