@@ -259,7 +259,7 @@ struct SimulateArgs {
 
 /// Reads `90s`, `15m`, `2h`, `1d`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    crate::config::raw::parse_duration(text).ok_or_else(|| format!("{text:?} is not a time such as 90s, 15m or 2h"))
+    crate::config::text::parse_duration(text).ok_or_else(|| format!("{text:?} is not a time such as 90s, 15m or 2h"))
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {

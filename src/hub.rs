@@ -10,8 +10,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::capacity::FamilyFacts;
-use crate::capacity::state::NetworkState;
+use crate::capacity::{FamilyFacts, NetworkState};
 use crate::config::secret::SecretSource;
 use crate::config::settings::{HubSettings, MqttSettings};
 use crate::model::network::Network;

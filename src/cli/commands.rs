@@ -128,7 +128,7 @@ fn run_agent(args: &AgentArgs) -> anyhow::Result<ExitCode> {
         spool: settings.spool,
         credentials: settings.credentials,
         secrets: Arc::new(SystemSecrets),
-        pinger: Arc::new(SurgePinger::new()),
+        pinger: Arc::new(SurgePinger::start().context("cannot start the ICMP thread")?),
         seed: rand::random(),
     };
     runtime()?.block_on(async {
@@ -277,7 +277,7 @@ mod hub {
             settings,
             data_dir: args.data.clone(),
             secrets: Arc::new(SystemSecrets),
-            pinger: Arc::new(SurgePinger::new()),
+            pinger: Arc::new(SurgePinger::start().context("cannot start the ICMP thread")?),
             seed: rand::random(),
             simulated: false,
         };

@@ -9,8 +9,8 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::alert::engine::Engine;
 use crate::alert::{Incident, IncidentState};
-use crate::alert::memory::Memory as AlertMemory;
-use crate::capacity::state::NetworkState;
+use crate::alert::Memory as AlertMemory;
+use crate::capacity::NetworkState;
 use crate::config::settings::{HubSettings, MailSettings};
 use crate::model::network::Network;
 use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};

@@ -36,14 +36,12 @@ const fn own(name: &'static str, kind: Kind, help: &'static str, labels: &'stati
 use Kind::{Counter, Gauge as Level};
 
 /// Every metric of the hub that the catalogue does not have.
-pub static OWN: [Own; 26] = [
+pub static OWN: [Own; 24] = [
     own("site_together_mbps_low", Level, "Least that the unknown links allow, all sites drawing", &SITE_LABELS),
     own("site_alone_mbps_low", Level, "Least that the unknown links allow, the others silent", &SITE_LABELS),
     own("site_possible_mbps_low", Level, "Least that the unknown links allow, over the widest path", &SITE_LABELS),
     own("link_age_secs", Level, "Age of the reading that decides the capacity", &LINK_LABELS),
     own("link_on_standby_flag", Level, "1 while a bundle works on a member that should stand by", &["link", "kind", "wisp"]),
-    own("service_up_flag", Level, "1 when the service answered as it should", &["service", "site"]),
-    own("service_response_ms", Level, "Time to the answer", &["service", "site"]),
     own("agent_online_flag", Level, "1 when the agent's retained state says that it is online", &["agent"]),
     own("agent_data_age_secs", Level, "Time since the last batch", &["agent"]),
     own("agent_backlog_count", Level, "Batches that the agent holds and the hub has not stored", &["agent"]),
@@ -244,8 +242,11 @@ impl Page {
     fn services(&mut self, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
         for s in &snapshot.view.services {
             let values = [s.id.as_str(), s.from.as_str()];
-            self.own("service_up_flag", &values, s.up.map(flag))?;
-            self.own("service_response_ms", &values, s.response_ms.get())?;
+            let subject = (&["service", "site"][..], &values[..]);
+            if let Some(up) = s.up {
+                self.reading(&catalogue::SERVICE, "up_flag", subject, Reading::value(flag(up)))?;
+            }
+            self.reading(&catalogue::SERVICE, "response_ms", subject, s.response_ms)?;
         }
         Ok(())
     }
