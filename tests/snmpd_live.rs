@@ -1,5 +1,7 @@
 //! `probe` against Debian's snmpd, an SNMP agent that shares no code with ours: v2c, and v3 with SHA-256 and AES.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

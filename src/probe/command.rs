@@ -216,7 +216,8 @@ impl ProbeReport {
                     let below = field.starts_with("capacity_") && *value < self.target_mbps;
                     let text = if below { paint.bad(&text) } else { text };
                     let from = from.map(|from| format!(" {}", from.as_str())).unwrap_or_default();
-                    let target = if below { format!("  below {} Mbps", number(self.target_mbps)) } else { String::new() };
+                    let target =
+                        if below { format!("  below {} Mbps", number(self.target_mbps)) } else { String::new() };
                     writeln!(out, "  {field:<24} {text}{from}{target}")
                 }
                 Reading::Missing(why) => {

@@ -74,13 +74,13 @@ impl Exchange {
         Self { target, counters }
     }
 
-    fn network(&self, source: std::io::Error) -> Box<Error> {
-        Error::Network { target: self.target, source }.boxed()
+    fn network(&self, source: std::io::Error) -> Error {
+        Error::Network { target: self.target, source }
     }
 
-    fn timed_out(&self, started: Instant) -> Box<Error> {
+    fn timed_out(&self, started: Instant) -> Error {
         self.counters.timeouts.fetch_add(1, Ordering::Relaxed);
-        Error::Timeout { target: self.target, elapsed: started.elapsed(), retries: 0 }.boxed()
+        Error::Timeout { target: self.target, elapsed: started.elapsed(), retries: 0 }
     }
 
     async fn socket(&self) -> std::io::Result<UdpSocket> {
@@ -96,8 +96,8 @@ impl Exchange {
 
 impl Transport for Exchange {
     async fn send(&self, data: &[u8]) -> async_snmp::Result<()> {
-        let socket = self.socket().await.map_err(|e| self.network(e))?;
-        socket.send(data).await.map_err(|e| self.network(e))?;
+        let socket = self.socket().await.map_err(|e| self.network(e).boxed())?;
+        socket.send(data).await.map_err(|e| self.network(e).boxed())?;
         Ok(())
     }
 
@@ -114,16 +114,16 @@ impl Transport for Exchange {
         let started = Instant::now();
         let deadline = registration.deadline();
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let socket = self.socket().await.map_err(|e| self.network(e))?;
+        let socket = self.socket().await.map_err(|e| self.network(e).boxed())?;
         match timeout_at(deadline, socket.send(data)).await {
-            Err(_) => return Err(self.timed_out(started)),
-            Ok(sent) => sent.map_err(|e| self.network(e))?,
+            Err(_) => return Err(self.timed_out(started).boxed()),
+            Ok(sent) => sent.map_err(|e| self.network(e).boxed())?,
         };
         let mut buffer = vec![0; ANSWER_BYTES_MAX + 1];
         for _ in 0..STRAYS_MAX {
             let size = match timeout_at(deadline, socket.recv(&mut buffer)).await {
-                Err(_) => return Err(self.timed_out(started)),
-                Ok(received) => received.map_err(|e| self.network(e))?,
+                Err(_) => return Err(self.timed_out(started).boxed()),
+                Ok(received) => received.map_err(|e| self.network(e).boxed())?,
             };
             let answer = &buffer[..size];
             if size <= ANSWER_BYTES_MAX

@@ -99,7 +99,13 @@ pub fn plan(
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(ProbePlan { agent: agent.clone(), interval, devices, pings: pings(network, agent, &own), dropped: Dropped::default() })
+    Ok(ProbePlan {
+        agent: agent.clone(),
+        interval,
+        devices,
+        pings: pings(network, agent, &own),
+        dropped: Dropped::default(),
+    })
 }
 
 /// Each credential that is needed, resolved once: SNMPv3 keys take a while to derive, and its devices share them.
@@ -119,10 +125,11 @@ fn resolve(
     let mut resolved = BTreeMap::new();
     for (id, users) in users {
         let Some(credential) = overrides.get(id.as_str()).or_else(|| network.credentials.get(id.as_str())) else {
-            problems.extend(users.iter().map(|device| PlanError::UnknownCredential {
-                device: device.id.clone(),
-                credential: id.clone(),
-            }));
+            problems.extend(
+                users
+                    .iter()
+                    .map(|device| PlanError::UnknownCredential { device: device.id.clone(), credential: id.clone() }),
+            );
             continue;
         };
         match Access::resolve(&credential.access, secrets) {
@@ -172,19 +179,14 @@ fn device_plan(
     })
 }
 
-/// MAC addresses of the devices at the other ends of a device's links and of its sector.
+/// MAC addresses of a device's peers: those of its sector, else the devices at the other ends of its links.
 fn peers(network: &Network, device: &Device) -> BTreeSet<String> {
-    let linked = network.links.values().filter_map(|link| {
-        if link.near == device.id {
-            Some(&link.far)
-        } else if link.far == device.id {
-            Some(&link.near)
-        } else {
-            None
-        }
-    });
-    let sector = network.sector_of(&device.id).into_iter().flat_map(|sector| &sector.peers);
-    linked.chain(sector).filter_map(|id| network.devices.get(id.as_str())?.mac.clone()).collect()
+    let mac = |id: &DeviceId| network.devices.get(id.as_str())?.mac.clone();
+    if let Some(sector) = network.sector_of(&device.id) {
+        return sector.peers.iter().filter_map(mac).collect();
+    }
+    let ends = network.links.values().flat_map(|link| [(&link.near, &link.far), (&link.far, &link.near)]);
+    ends.filter(|(end, _)| **end == device.id).filter_map(|(_, other)| mac(other)).collect()
 }
 
 fn pings(network: &Network, agent: &SiteId, devices: &[&Device]) -> Vec<PingPlan> {

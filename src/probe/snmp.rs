@@ -80,8 +80,8 @@ pub trait SnmpGet: Send {
     /// The rows of one column, at most `rows_max`, by GETNEXT.
     fn column(&mut self, column: &[u32], rows_max: usize) -> impl Future<Output = Result<Column, SnmpError>> + Send;
 
-    /// Forgets what the device did not offer: it has restarted, perhaps with another firmware.
-    fn restarted(&mut self);
+    /// Forgets what the device did not offer: with another firmware it may.
+    fn forget(&mut self);
 
     fn counts(&self) -> Counts;
 
@@ -152,10 +152,9 @@ impl Session {
         match (self.access.version(), self.spoken) {
             (Version::V1, _) | (Version::V2c, Some(Version::V1)) => &[Version::V1],
             (Version::V3, _) => &[Version::V3],
-            (Version::V2c, Some(_)) => &[Version::V2c],
             (Version::V2c, None) if self.failures == 0 => &[Version::V2c, Version::V1],
             (Version::V2c, None) if self.failures % 2 == 1 => &[Version::V1],
-            (Version::V2c, None) => &[Version::V2c],
+            (Version::V2c, _) => &[Version::V2c],
         }
     }
 
@@ -418,7 +417,7 @@ impl SnmpGet for Session {
         Ok(found)
     }
 
-    fn restarted(&mut self) {
+    fn forget(&mut self) {
         self.not_offered.clear();
         self.offered.clear();
     }

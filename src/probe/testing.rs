@@ -37,7 +37,10 @@ pub fn objects(fixture: &str) -> Objects {
             "int" => Value::Integer(text.parse().unwrap()),
             "str" => Value::Bytes(text.as_bytes().to_vec()),
             "hex" => Value::Bytes(
-                text.as_bytes().chunks(2).map(|b| u8::from_str_radix(std::str::from_utf8(b).unwrap(), 16).unwrap()).collect(),
+                text.as_bytes()
+                    .chunks(2)
+                    .map(|b| u8::from_str_radix(std::str::from_utf8(b).unwrap(), 16).unwrap())
+                    .collect(),
             ),
             "oid" => Value::Oid(Oid::parse(text).unwrap()),
             "c32" => Value::Counter32(text.parse().unwrap()),
@@ -59,7 +62,7 @@ pub struct Fake {
     pub gets: u64,
     pub nexts: u64,
     pub fails: Option<SnmpError>,
-    pub restarts: u32,
+    pub forgotten: u32,
 }
 
 impl Fake {
@@ -95,8 +98,8 @@ impl SnmpGet for Fake {
         Ok(Column { complete: rows.len() < rows_max, rows })
     }
 
-    fn restarted(&mut self) {
-        self.restarts += 1;
+    fn forget(&mut self) {
+        self.forgotten += 1;
     }
 
     fn counts(&self) -> Counts {

@@ -28,7 +28,10 @@ async fn the_report_of_an_af60_as_json_and_as_a_table() {
     assert_eq!(json["snmp"]["requests"], radio.datagrams());
     assert_eq!(json["snmp"]["timeouts"], 0);
     let first = &json["radios"][0];
-    assert_eq!((&first["radio"], &first["peer"], &first["link_up"]), (&json!("1"), &json!("020000000011"), &json!(true)));
+    assert_eq!(
+        (&first["radio"], &first["peer"], &first["link_up"]),
+        (&json!("1"), &json!("020000000011"), &json!(true))
+    );
     assert_eq!(first["readings"]["rsl_dbm"].to_string(), "-55");
     assert_eq!(first["readings"]["capacity_tx_mbps"].to_string(), "1951.0");
     assert_eq!(first["provenance"], json!({"capacity_tx_mbps": "reported", "capacity_rx_mbps": "reported"}));
@@ -56,10 +59,10 @@ async fn the_report_of_an_af60_as_json_and_as_a_table() {
 
 #[tokio::test]
 async fn what_is_unknown_is_null_with_a_reason() {
-    let fixture: String = AF60.lines().filter(|l| !l.contains("@if.5.4") && !l.contains("peer int")).fold(
-        String::new(),
-        |all, line| all + line + "\n",
-    );
+    let fixture: String = AF60
+        .lines()
+        .filter(|l| !l.contains("@if.5.4") && !l.contains("peer int"))
+        .fold(String::new(), |all, line| all + line + "\n");
     let radio = Responder::start(objects(&fixture), Temper::Honest).await;
     let json = probe(ProbeOptions { profile: Some("ubiquiti-af60".into()), ..options(radio.address.to_string()) })
         .await

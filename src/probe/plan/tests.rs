@@ -107,7 +107,7 @@ fn network() -> Network {
 }
 
 fn plan_of(network: &Network, overrides: &BTreeMap<CredentialId, Credential>) -> Result<ProbePlan, Vec<String>> {
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     plan(network, &site("hill"), minute, overrides, &Secrets)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
@@ -161,6 +161,6 @@ fn a_credential_that_makes_no_sense_is_a_problem_of_the_plan() {
     let secret = SecretRef::Env("KNOWN".into());
     let access = SnmpAccess::V3 { user: "u".into(), auth: None, privacy: Some((PrivProtocol::Aes128, secret)) };
     network.credentials = [(id.clone(), Credential { id, access })].into();
-    let problems = plan(&network, &site("hill"), Duration::from_secs(60), &BTreeMap::new(), &Secrets).unwrap_err();
+    let problems = plan(&network, &site("hill"), Duration::from_mins(1), &BTreeMap::new(), &Secrets).unwrap_err();
     assert!(matches!(&problems[..], [PlanError::Access { source: AccessError::PrivacyWithoutAuth, .. }]));
 }

@@ -158,6 +158,18 @@ impl Scope<'_> {
     }
 }
 
+impl Scope<'_> {
+    /// The peers of a sector that are ours and that it does not have: their links are down.
+    pub fn absent(&self, selection: &Selection<'_>, fields: &[&'static str]) -> Vec<Radio> {
+        if !self.sector {
+            return Vec::new();
+        }
+        let there: BTreeSet<&String> = selection.chosen().iter().filter_map(|s| s.mac.as_ref()).collect();
+        let absent = self.peers.iter().filter(|mac| !there.contains(mac));
+        absent.map(|mac| Radio { peer: Some(mac.clone()), ..Radio::new(mac.clone()) }.down(fields)).collect()
+    }
+}
+
 impl<'a> Selection<'a> {
     /// The peers to be read.
     pub fn chosen(&self) -> &[Station<'a>] {

@@ -37,7 +37,7 @@ fn sector(peers: &[&str]) -> Manner {
 
 /// The fixture without the lines that contain `part`.
 fn without(fixture: &str, part: &str) -> String {
-    fixture.lines().filter(|l| !l.contains(part)).map(|l| format!("{l}\n")).collect()
+    fixture.lines().filter(|l| !l.contains(part)).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -57,10 +57,7 @@ fn families_are_well_formed() {
 async fn af60_in_the_normal_form() {
     let polled = poll(AF60).await;
     assert_eq!(polled.identity.family.profile, "ubiquiti-af60");
-    assert_eq!(
-        polled.identity.why,
-        "sysObjectID 1.3.6.1.4.1.10002.1, and 1.3.6.1.4.1.41112.1.11.1.2.4.1 answers"
-    );
+    assert_eq!(polled.identity.why, "sysObjectID 1.3.6.1.4.1.10002.1, and 1.3.6.1.4.1.41112.1.11.1.2.4.1 answers");
     assert_eq!(polled.identity.info.model.as_deref(), Some("AF60-LR"));
     assert_eq!(polled.identity.info.firmware.as_deref(), Some("v2.6.0"));
     assert_eq!(polled.uptime_secs, Reading::value(3600.0));
@@ -129,8 +126,8 @@ async fn what_an_af60_says_when_it_lies() {
 
 #[tokio::test]
 async fn a_wave_on_its_backup_says_so() {
-    let polled = poll(&AF60.replace("str main", "str backup").replace("oid 1.3.6.1.4.1.10002.1", "oid 1.3.6.1.4.1.41112"))
-        .await;
+    let polled =
+        poll(&AF60.replace("str main", "str backup").replace("oid 1.3.6.1.4.1.10002.1", "oid 1.3.6.1.4.1.41112")).await;
     assert_eq!(polled.identity.family.profile, "ubiquiti-af60");
     assert_eq!(polled.radios[0].reading("on_standby_flag"), Some(Reading::value(1.0)));
 }
@@ -138,16 +135,21 @@ async fn a_wave_on_its_backup_says_so() {
 #[tokio::test]
 async fn strangers_of_a_sector_are_counted_and_never_named() {
     let stranger = |last: u8, fixture: &str| {
-        let lines: String =
-            fixture.lines().filter(|l| l.contains(".@peer")).map(|l| format!("{}\n", l.replace("@peer", "@other"))).collect();
+        let row = fixture.lines().filter(|l| l.contains(".@peer")).map(|l| l.replace("@peer", "@other"));
+        let lines = row.collect::<Vec<_>>().join("\n");
         format!("{fixture}\n@other = 2.0.0.0.0.{last}.1\n{lines}")
     };
     let fixture = stranger(99, AF60);
     let (polled, poller) = poll_as(&fixture, sector(&["020000000011", "020000000012"])).await;
     let tags: Vec<_> = polled.radios.iter().map(|r| r.tag.as_str()).collect();
-    assert_eq!(tags, ["020000000011", "sector"]);
-    assert_eq!(polled.radios[1].reading("peers_count"), Some(Reading::value(2.0)));
-    assert_eq!(polled.radios[1].reading("strangers_count"), Some(Reading::value(1.0)));
+    assert_eq!(tags, ["020000000011", "020000000012", "sector"]);
+    let read = |i: usize, field: &str| polled.radios[i].reading(field).unwrap();
+    assert_eq!(read(0, "capacity_tx_mbps"), Reading::known(1951.0, Provenance::Reported));
+    // Ours, and not there: that is known to be down.
+    assert_eq!(read(1, "link_up_flag"), Reading::value(0.0));
+    assert_eq!(read(1, "capacity_tx_mbps"), Reading::Missing(Missing::LinkDown));
+    assert_eq!(read(2, "peers_count"), Reading::value(2.0));
+    assert_eq!(read(2, "strangers_count"), Reading::value(1.0));
     assert!(!format!("{:?}", polled.radios).contains("020000000063"));
     drop(poller);
     // The same radio as one end of a link: with two peers, the inventory decides which.
@@ -444,8 +446,7 @@ async fn mikrotik_power_by_scalars_and_by_gauges() {
         @g.4.17 int 2
     ";
     let new = poll(&format!("{ROUTEROS}{gauges}")).await;
-    let expected =
-        [("supply_volts", Reading::value(241.0 * 0.1)), ("temperature_celsius", Reading::value(38.0))];
+    let expected = [("supply_volts", Reading::value(241.0 * 0.1)), ("temperature_celsius", Reading::value(38.0))];
     assert_eq!(new.power, expected.into());
 }
 

@@ -5,8 +5,8 @@
 
 use super::ubiquiti::{SHARED_OBJECT_ID, UBNT, version_of_build};
 use super::{
-    Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station, Table, gate,
-    reported, unless,
+    Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station, Table,
+    gate, reported, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -97,6 +97,7 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
             None => decoded.radios.push(Radio::towards(station, scope).down(&link_fields())),
         }
     }
+    decoded.radios.extend(scope.absent(&selection, &link_fields()));
     match &selection {
         Selection::Nobody => decoded.radios.push(Radio::new(ONLY_RADIO).down(&link_fields())),
         Selection::Ambiguous => decoded.radios.push(ambiguous()),
@@ -110,8 +111,6 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     }
     if decoded.radios.iter().any(|r| r.reading("link_up_flag") == Some(Reading::value(0.0))) {
         decoded.stale.push(STATIONS);
-    } else if scope.sector && selection.chosen().len() < scope.peers.len() {
-        decoded.suspect.push(STATIONS);
     }
     for radio in &mut decoded.radios {
         radio.set("channel_mhz", unless(answers.reading(&FREQUENCY.into(), 1.0), &[0.0]));

@@ -83,15 +83,13 @@ fn of<'a>(samples: &'a [Sample], measurement: &str, device: &str) -> Vec<&'a Sam
 
 #[tokio::test]
 async fn dead_and_lying_devices_delay_no_other() {
-    let healthy = [
-        Responder::start(objects(AF60), Temper::Honest).await,
-        Responder::start(objects(AF60), Temper::Honest).await,
-    ];
+    let healthy =
+        [Responder::start(objects(AF60), Temper::Honest).await, Responder::start(objects(AF60), Temper::Honest).await];
     let silent = Responder::start(objects(AF60), Temper::Silent).await;
     let liar = Responder::start(objects(AF60), Temper::Garbage).await;
     let radios = [("a", &healthy[0]), ("silent", &silent), ("liar", &liar), ("b", &healthy[1])];
     // The silent ones take four times the interval to be given up at first; the healthy are polled all the while.
-    let plan = plan(Duration::from_millis(1000), &radios);
+    let plan = plan(Duration::from_secs(1), &radios);
     let samples = samples_until(plan, Arc::new(Echo), |seen| {
         ["a", "b"].iter().all(|d| of(seen, "device", d).len() >= 4)
             && ["silent", "liar"].iter().all(|d| !of(seen, "device", d).is_empty())
@@ -131,9 +129,8 @@ async fn a_device_that_falls_silent_goes_on_saying_so() {
         shutdown,
     };
     let device = &shared_plan.devices[0];
-    let session = |responder: &Responder| {
-        Session::new(responder.address, device.access.clone(), Duration::from_millis(100))
-    };
+    let session =
+        |responder: &Responder| Session::new(responder.address, device.access.clone(), Duration::from_millis(100));
     let mut watched = Watched {
         poller: Poller::new(session(&radio), Manner::default()),
         samples: DeviceSamples::new(&shared.agent, device),
@@ -245,7 +242,7 @@ async fn samples_that_find_no_room_are_counted() {
 async fn an_empty_plan_waits_for_the_end() {
     let (switch, shutdown) = Shutdown::new();
     let (tx, _rx) = mpsc::channel(1);
-    let running = run(plan(Duration::from_secs(60), &[]), tx, Arc::new(Echo), SystemClock::shared(), 1, shutdown);
+    let running = run(plan(Duration::from_mins(1), &[]), tx, Arc::new(Echo), SystemClock::shared(), 1, shutdown);
     let (ended, ()) = tokio::join!(running, async { switch.stop() });
     ended.unwrap();
 }

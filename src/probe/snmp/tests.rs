@@ -49,7 +49,7 @@ async fn a_name_that_v1_lacks_costs_a_packet_once() {
     assert_eq!(session.counts().requests, 3);
     check_mixed(&session.get(&mixed()).await.unwrap());
     assert_eq!(session.counts().requests, 4, "what it lacks is remembered");
-    session.restarted();
+    session.forget();
     check_mixed(&session.get(&mixed()).await.unwrap());
     assert_eq!(session.counts().requests, 7, "after a restart it may have another firmware");
 }
@@ -234,11 +234,7 @@ mod v3 {
         address
     }
 
-    fn user(
-        name: &str,
-        auth: (AuthProtocol, &str),
-        privacy: (PrivProtocol, &str),
-    ) -> Access {
+    fn user(name: &str, auth: (AuthProtocol, &str), privacy: (PrivProtocol, &str)) -> Access {
         let auth = (auth.0, Secret::new(auth.1));
         let privacy = (privacy.0, Secret::new(privacy.1));
         Access::v3(name, Some(&auth), Some(&privacy)).unwrap()
