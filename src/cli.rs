@@ -50,6 +50,9 @@ enum Command {
     /// Who is below target, since when, why
     #[cfg(feature = "hub")]
     Status(StatusArgs),
+    /// What is wrong now, and what was in the last seven days
+    #[cfg(feature = "hub")]
+    Incidents(StatusArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),
@@ -218,9 +221,10 @@ struct ProbeArgs {
 #[command(after_help = "\
 Examples:
   vedetta status
+  vedetta incidents --json
   vedetta status --hub http://127.0.0.1:8080 --json
 
-Exit code 1 when a site is below its target.")]
+Exit code 1 when a site is below its target, or an incident is open.")]
 struct StatusArgs {
     /// The hub's page
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
@@ -309,6 +313,18 @@ fn start_logs(level: &str) {
 /// Colours only where a person looks, and has not asked for none.
 fn color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// The language of the terminal (POSIX: LC_ALL, then LC_MESSAGES, then LANG).
+#[cfg(feature = "hub")]
+fn language() -> crate::model::network::Language {
+    use crate::model::network::Language;
+    let set = |name: &&str| std::env::var(name).is_ok_and(|v| !v.is_empty());
+    let name = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find(|n| set(n));
+    match name.and_then(|n| std::env::var(n).ok()) {
+        Some(locale) if locale.starts_with("it") => Language::Italian,
+        _ => Language::English,
+    }
 }
 
 #[cfg(test)]

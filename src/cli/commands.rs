@@ -37,6 +37,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Probe(args) => probe(&args),
         #[cfg(feature = "hub")]
         Command::Status(args) => hub::status(&args),
+        #[cfg(feature = "hub")]
+        Command::Incidents(args) => hub::incidents(&args),
         #[cfg(feature = "sim")]
         Command::Simulate(args) => simulate(&args),
     }
@@ -231,7 +233,7 @@ mod hub {
 
     use anyhow::Context;
 
-    use super::super::{HubArgs, RunArgs, StatusArgs, color};
+    use super::super::{HubArgs, RunArgs, StatusArgs, color, language};
     use super::{accepted, network, run_until_told, runtime};
     use crate::config::load;
     use crate::config::secret::SystemSecrets;
@@ -294,9 +296,19 @@ mod hub {
         if args.json {
             println!("{}", serde_json::to_string(&fetched).context("status as JSON")?);
         } else {
-            print!("{}", status::render(&fetched, color(), status::language()));
+            print!("{}", status::render(&fetched, color(), language()));
         }
-        Ok(ExitCode::from(u8::from(fetched.anybody_below())))
+        Ok(ExitCode::from(fetched.exit_code()))
+    }
+
+    pub fn incidents(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+        let fetched = runtime()?.block_on(status::fetch_incidents(&args.hub))?;
+        if args.json {
+            println!("{}", serde_json::to_string(&fetched).context("incidents as JSON")?);
+        } else {
+            print!("{}", status::render_incidents(&fetched, color(), language()));
+        }
+        Ok(ExitCode::from(fetched.exit_code()))
     }
 
     #[cfg(feature = "sim")]
