@@ -67,10 +67,8 @@ impl Projection {
         let inner = WIDTH - 2.0 * MARGIN;
         let height = (span_y / span_x * inner + 2.0 * MARGIN).clamp(HEIGHT_MIN, HEIGHT_MAX);
         let scale = (inner / span_x).min((height - 2.0 * MARGIN) / span_y);
-        let offset = Point {
-            x: (WIDTH - (east - west) * narrowing * scale) / 2.0,
-            y: (height - (north - south) * scale) / 2.0,
-        };
+        let offset =
+            Point { x: (WIDTH - (east - west) * narrowing * scale) / 2.0, y: (height - (north - south) * scale) / 2.0 };
         Some(Self { west, north, scale_x: scale * narrowing, scale_y: scale, offset, height })
     }
 
@@ -129,12 +127,9 @@ impl Rectangle {
     fn crossed_by(&self, from: Point, to: Point) -> bool {
         let (dx, dy) = (to.x - from.x, to.y - from.y);
         let (mut enter, mut leave) = (0.0_f64, 1.0_f64);
-        for (p, q) in [
-            (-dx, from.x - self.left),
-            (dx, self.right - from.x),
-            (-dy, from.y - self.top),
-            (dy, self.bottom - from.y),
-        ] {
+        for (p, q) in
+            [(-dx, from.x - self.left), (dx, self.right - from.x), (-dy, from.y - self.top), (dy, self.bottom - from.y)]
+        {
             if p == 0.0 {
                 if q < 0.0 {
                     return false;
@@ -173,17 +168,16 @@ pub fn place_labels(
     height: f64,
 ) -> BTreeMap<usize, Placed> {
     let lines = if lines.len() > LINES_MAX { &[] } else { lines };
-    let mut used: Vec<Rectangle> = taken
-        .iter()
-        .map(|(p, r)| Rectangle { left: p.x - r, top: p.y - r, right: p.x + r, bottom: p.y + r })
-        .collect();
+    let mut used: Vec<Rectangle> =
+        taken.iter().map(|(p, r)| Rectangle { left: p.x - r, top: p.y - r, right: p.x + r, bottom: p.y + r }).collect();
     let mut placed = BTreeMap::new();
     for (i, (point, text)) in labels.iter().enumerate() {
         let mut crossed = None;
         for (dx, dy, anchor) in PLACES {
             let at = Point { x: point.x + dx, y: point.y + dy };
             let room = Rectangle::of_text(at, anchor, text.chars().count());
-            let inside = room.left >= 2.0 && room.right <= WIDTH - 2.0 && room.top >= 2.0 && room.bottom <= height - 2.0;
+            let inside =
+                room.left >= 2.0 && room.right <= WIDTH - 2.0 && room.top >= 2.0 && room.bottom <= height - 2.0;
             if !inside || used.iter().any(|u| u.hits(&room)) {
                 continue;
             }

@@ -9,8 +9,8 @@ use super::api::{Incident, Incidents, Promise, Site, Status};
 use super::figures;
 use super::summary::{headline, others_line};
 use super::words;
-use crate::alert::incident::{Condition, ProbableCause};
 use crate::alert::IncidentState;
+use crate::alert::incident::{Condition, ProbableCause};
 use crate::model::network::Language;
 use crate::model::view::{Known, TargetState};
 
@@ -119,9 +119,7 @@ impl Status {
 impl Incidents {
     /// 0: nothing is open; 1: something is.
     pub fn exit_code(&self) -> u8 {
-        let open = |i: &Incident| {
-            i.state == IncidentState::Open.as_str() || i.state == IncidentState::Closing.as_str()
-        };
+        let open = |i: &Incident| i.state == IncidentState::Open.as_str() || i.state == IncidentState::Closing.as_str();
         u8::from(self.incidents.iter().any(open))
     }
 }
@@ -154,8 +152,7 @@ pub fn render(status: &Status, color: bool, language: Language) -> String {
         out.push('\n');
         out.push_str(&p.sites(&rows));
     }
-    let open: Vec<&Incident> =
-        status.incidents.iter().filter(|i| i.id.is_some() && i.caused_by.is_empty()).collect();
+    let open: Vec<&Incident> = status.incidents.iter().filter(|i| i.id.is_some() && i.caused_by.is_empty()).collect();
     if !open.is_empty() {
         out.push('\n');
         out.push_str(&p.incidents(&open));
@@ -283,7 +280,8 @@ impl Printer<'_> {
             (None, None) => String::new(),
         };
         let own = words::Words::of(self.language).own_network;
-        let wisp = d.wisp_name.clone().unwrap_or_else(|| if d.bottleneck.is_some() { own.to_owned() } else { String::new() });
+        let wisp =
+            d.wisp_name.clone().unwrap_or_else(|| if d.bottleneck.is_some() { own.to_owned() } else { String::new() });
         let plain = |text: String| (Paint::Plain, text);
         vec![
             (Paint::Bold, name),
@@ -320,11 +318,7 @@ impl Printer<'_> {
             _ => String::new(),
         };
         let closed = i.state == IncidentState::Closed.as_str();
-        let cause = if i.caused_by.is_empty() {
-            self.cause(&i.probable_cause)
-        } else {
-            i.caused_by.join(" ")
-        };
+        let cause = if i.caused_by.is_empty() { self.cause(&i.probable_cause) } else { i.caused_by.join(" ") };
         let since = match &i.closed {
             Some(closed) => format!("{} → {}", self.moment(&i.since), self.moment(closed)),
             None => self.moment(&i.since),

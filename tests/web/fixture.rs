@@ -7,8 +7,8 @@ use std::sync::Arc;
 use vedetta::alert::incident::{Confidence, EvidenceEnd, ProbableCause, Transition};
 use vedetta::alert::{Condition, Incident, IncidentState, Severity, Subject};
 use vedetta::model::network::{
-    Backhaul, Bundle, BundleMode, Device, Duplex, End, Language, Link, Medium, Network, Service, Site, SiteKind, Target,
-    Wisp,
+    Backhaul, Bundle, BundleMode, Device, Duplex, End, Language, Link, Medium, Network, Service, Site, SiteKind,
+    Target, Wisp,
 };
 use vedetta::model::view::{
     AgentView, Bounds, Direction, DirectionView, DownReason, EndView, Known, LimitedBy, LinkState, LinkView,
@@ -100,10 +100,8 @@ impl Builder {
 
     /// Adds what the hub knows of a site's promise.
     pub fn promise(&mut self, id: &str, downstream: SiteDirection, upstream: Option<SiteDirection>) {
-        let target = Target {
-            downstream_mbps: downstream.target_mbps,
-            upstream_mbps: upstream.as_ref().map(|u| u.target_mbps),
-        };
+        let target =
+            Target { downstream_mbps: downstream.target_mbps, upstream_mbps: upstream.as_ref().map(|u| u.target_mbps) };
         if let Some(site) = self.network.sites.get_mut(id) {
             site.target = Some(target);
         }
@@ -130,7 +128,15 @@ impl Builder {
     }
 
     /// A radio link from `near` (nearer to the Internet) to `far`, well, with these figures; change it afterwards.
-    pub fn link(&mut self, near: &str, far: &str, suffix: &str, wisp: &str, capacity: f64, required: f64) -> &mut LinkView {
+    pub fn link(
+        &mut self,
+        near: &str,
+        far: &str,
+        suffix: &str,
+        wisp: &str,
+        capacity: f64,
+        required: f64,
+    ) -> &mut LinkView {
         let id = link_id(&format!("{near}-{far}{suffix}"));
         let near_device = self.device(&format!("{near}-{far}{suffix}-a"), near);
         let far_device = self.device(&format!("{near}-{far}{suffix}-b"), far);
@@ -182,7 +188,15 @@ impl Builder {
         self.view.bundles.insert(id, view);
     }
 
-    pub fn backhaul(&mut self, id: &str, site: &str, wisp: &str, downstream: f64, upstream: f64, required: f64) -> &mut LinkView {
+    pub fn backhaul(
+        &mut self,
+        id: &str,
+        site: &str,
+        wisp: &str,
+        downstream: f64,
+        upstream: f64,
+        required: f64,
+    ) -> &mut LinkView {
         let id = BackhaulId::parse(id).unwrap();
         self.network.backhauls.insert(
             id.clone(),
@@ -241,7 +255,13 @@ impl Builder {
         self.view.agents.insert(agent.site.clone(), agent);
     }
 
-    pub fn incident(&mut self, number: u64, condition: Condition, subject: Subject, since: UnixMillis) -> &mut Incident {
+    pub fn incident(
+        &mut self,
+        number: u64,
+        condition: Condition,
+        subject: Subject,
+        since: UnixMillis,
+    ) -> &mut Incident {
         self.incidents.push(Incident {
             number,
             condition,
@@ -392,8 +412,18 @@ pub fn valdora() -> Builder {
         },
     );
     b.view.services = vec![
-        ServiceView { id: service.clone(), from: site_id("monteverde"), up: Some(true), response_ms: Reading::value(84.0) },
-        ServiceView { id: service, from: site_id("serrabruna"), up: None, response_ms: Reading::Missing(Missing::Stale) },
+        ServiceView {
+            id: service.clone(),
+            from: site_id("monteverde"),
+            up: Some(true),
+            response_ms: Reading::value(84.0),
+        },
+        ServiceView {
+            id: service,
+            from: site_id("serrabruna"),
+            up: None,
+            response_ms: Reading::Missing(Missing::Stale),
+        },
     ];
     b
 }

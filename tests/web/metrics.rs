@@ -69,9 +69,8 @@ struct Metrics(BTreeMap<(String, BTreeMap<String, String>), f64>);
 impl Metrics {
     /// The values of all series of that name that carry these labels.
     fn find(&self, name: &str, labels: &[(&str, &str)]) -> Vec<f64> {
-        let matches = |have: &BTreeMap<String, String>| {
-            labels.iter().all(|(k, v)| have.get(*k).is_some_and(|h| h == v))
-        };
+        let matches =
+            |have: &BTreeMap<String, String>| labels.iter().all(|(k, v)| have.get(*k).is_some_and(|h| h == v));
         self.0.iter().filter(|((n, have), _)| n == name && matches(have)).map(|(_, v)| *v).collect()
     }
 }
@@ -102,7 +101,11 @@ fn links_sites_agents_and_the_hub_are_there() {
     check("vedetta_site_below_flag", &[("site", "monteverde")], 1.0);
     check("vedetta_site_below_flag", &[("site", "municipio-roccalba"), ("direction", "upstream")], 1.0);
     check("vedetta_incident_open_flag", &[("incident", "VED-147")], 1.0);
-    check("vedetta_incidents_count", &[("condition", "site_below_target"), ("role", "consequence"), ("state", "open")], 2.0);
+    check(
+        "vedetta_incidents_count",
+        &[("condition", "site_below_target"), ("role", "consequence"), ("state", "open")],
+        2.0,
+    );
     check("vedetta_sites_count", &[("standing", "below")], 3.0);
     check("vedetta_agent_batches_lost_total", &[("agent", "serrabruna")], 12.0);
     check("vedetta_agent_clock_error_ms", &[("agent", "serrabruna")], -7_300.0);

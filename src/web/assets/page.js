@@ -36,9 +36,8 @@
       return;
     }
     parts.forEach((part, i) => {
-      const was = opened(part);
-      const html = part.innerHTML.replaceAll(' open=""', "");
-      if (html !== renewed[i].innerHTML || was.size !== opened(part).size) replace(part, renewed[i]);
+      // What the reader opened is no difference.
+      if (part.innerHTML.replaceAll(' open=""', "") !== renewed[i].innerHTML) replace(part, renewed[i]);
     });
   }
 
