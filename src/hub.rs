@@ -1,6 +1,7 @@
 //! Wiring of a hub: MQTT inbox -> ledger -> picture of the network -> incidents -> mails, page, sinks.
 
 pub mod lookout;
+pub mod record;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

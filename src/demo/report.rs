@@ -103,10 +103,10 @@ fn incident(snapshot: &Snapshot, incident: &Incident) -> DemoIncident {
 
 /// All mails, sent and waiting, in order of their making.
 pub fn mails(ledger: &Ledger) -> anyhow::Result<Vec<Mail>> {
-    let mut documents = ledger.documents(outbox::SENT)?;
-    documents.extend(ledger.documents(outbox::WAITING)?);
+    let mut documents = ledger.documents(outbox::MAIL_SENT)?;
+    documents.extend(ledger.documents(outbox::MAIL_OUT)?);
     documents.sort_by(|a, b| a.key.cmp(&b.key));
-    Ok(documents.iter().filter_map(|d| serde_json::from_str(&d.body).ok()).collect())
+    Ok(documents.iter().filter_map(|d| serde_json::from_str::<outbox::MailRecord>(&d.body).ok()).map(|r| r.mail).collect())
 }
 
 fn mail(mail: &Mail) -> DemoMail {

@@ -20,6 +20,7 @@ use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
 use crate::store::ledger::Ledger;
 use crate::store::{Document, DocumentStore};
+use super::record;
 use crate::runtime::health::PartHealth;
 use crate::web::snapshot::Snapshot;
 use crate::{catalogue, notify, wire};
@@ -29,7 +30,6 @@ const SHOWN_AFTER_CLOSING: Duration = Duration::from_hours(7 * 24);
 /// Documents that could not be written yet. Past this the oldest go; the ledger has been failing for long by then.
 const UNSAVED_MAX: usize = 10_000;
 /// Kinds of documents that the hub writes.
-const INCIDENT: &str = "incident";
 const COUNTER: &str = "counter";
 const INCIDENT_NUMBER: &str = "incident-number";
 const ALERT_MEMORY: &str = "alert-memory";
@@ -69,13 +69,7 @@ struct Memory {
 
 /// The engine as the ledger remembers it: incidents, the number that the next one gets, how good links have been.
 pub fn restored_engine(ledger: &Ledger, settings: &HubSettings, network: &Arc<Network>) -> anyhow::Result<Engine> {
-    let mut incidents = Vec::new();
-    for document in ledger.documents(INCIDENT)? {
-        match serde_json::from_str::<Incident>(&document.body) {
-            Ok(incident) => incidents.push(incident),
-            Err(error) => tracing::error!(key = document.key, %error, "an incident of the ledger is not readable"),
-        }
-    }
+    let incidents = record::incidents(ledger)?;
     let counted = ledger.documents(COUNTER)?.into_iter().find(|d| d.key == INCIDENT_NUMBER);
     let next = counted.and_then(|d| d.body.parse().ok()).unwrap_or(1);
     let highest = incidents.iter().map(|i| i.number).max().unwrap_or(0);
@@ -85,7 +79,7 @@ pub fn restored_engine(ledger: &Ledger, settings: &HubSettings, network: &Arc<Ne
         .with_memory(memory.unwrap_or_default()))
 }
 
-/// One incident is one document: its key never changes while it lives.
+/// What stays the same while an incident lives.
 fn incident_key(incident: &Incident) -> String {
     let direction = incident.direction.map_or("both", crate::alert::Direction::as_str);
     let (condition, subject) = (incident.condition.as_str(), &incident.subject);
@@ -143,19 +137,17 @@ impl Lookout {
     fn decide(&mut self, now: UnixMillis, changed: &[Incident]) {
         for incident in changed {
             let key = incident_key(incident);
+            self.memory.unsaved.extend(record::incident_documents(incident));
             if incident.is_dropped() {
                 self.memory.before.remove(&key);
-                self.memory.unsaved.push(Document { kind: INCIDENT.into(), key, body: String::new() });
                 continue;
             }
-            let before = self.memory.before.insert(key.clone(), incident.clone());
+            let before = self.memory.before.insert(key, incident.clone());
             self.log(incident, before.as_ref());
             if let Some(mail) = &self.parts.settings.mail {
                 let mails = self.mails(now, mail, before.as_ref(), incident);
                 self.memory.unsaved.extend(mails);
             }
-            let body = serde_json::to_string(incident).unwrap_or_default();
-            self.memory.unsaved.push(Document { kind: INCIDENT.into(), key, body });
         }
         if let Some(memory) = self.engine.memory_to_write() {
             let body = serde_json::to_string(memory).unwrap_or_default();

@@ -21,14 +21,13 @@ use tokio::time::Instant;
 use super::message::{self, Ready};
 use super::smtp::{self, SendError, Session};
 use super::{Mail, maildir};
-use crate::alert::Incident;
 use crate::config::secret::SecretSource;
 use crate::config::settings::{MailOut, MailSettings};
 use crate::model::UnixMillis;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
 use crate::store::{Document, DocumentStore, StoreError};
-use crate::web::snapshot::PartHealth;
+use crate::runtime::health::PartHealth;
 
 /// Mails that wait.
 pub const MAIL_OUT: &str = "mail-out";
@@ -36,8 +35,6 @@ pub const MAIL_OUT: &str = "mail-out";
 pub const MAIL_SENT: &str = "mail-sent";
 /// Documents that are no mails: kept for a person to look at.
 pub const MAIL_BROKEN: &str = "mail-broken";
-/// Incidents.
-pub const INCIDENT: &str = "incident";
 
 /// Mails kept after sending; the oldest go first. A mail is about 12 kB.
 const SENT_MAX: usize = 5_000;
@@ -82,40 +79,6 @@ pub struct MailRecord {
 pub fn document(mail: &Mail) -> Document {
     let record = MailRecord { mail: mail.clone(), delivered: Vec::new(), refused: Vec::new(), done_at: None };
     record_document(MAIL_OUT, &record)
-}
-
-/// The documents of a changed incident. One that opens gives up its place among the pending; one that was dropped
-/// leaves nothing.
-pub fn incident_documents(incident: &Incident) -> Vec<Document> {
-    let direction = incident.direction.map_or("", |d| d.as_str());
-    let pending = format!(
-        "pending {} {} {} {direction}",
-        incident.condition.as_str(),
-        incident.subject.kind(),
-        incident.subject.as_str()
-    );
-    let document = |key: String, body: String| Document { kind: INCIDENT.to_owned(), key, body };
-    let body = || serde_json::to_string(incident).expect("an incident is made of texts and finite numbers");
-    if incident.number == 0 {
-        let body = if incident.is_dropped() { String::new() } else { body() };
-        return vec![document(pending, body)];
-    }
-    vec![document(pending, String::new()), document(format!("{:010}", incident.number), body())]
-}
-
-/// The incidents that were kept; what cannot be read is left out and logged.
-pub fn incidents(store: &dyn DocumentStore) -> Result<Vec<Incident>, StoreError> {
-    let documents = store.documents(INCIDENT)?;
-    Ok(documents
-        .iter()
-        .filter_map(|document| match serde_json::from_str(&document.body) {
-            Ok(incident) => Some(incident),
-            Err(e) => {
-                tracing::error!(key = %document.key, error = %e, "an incident in the store cannot be read");
-                None
-            }
-        })
-        .collect())
 }
 
 /// Mails that are done, oldest first.

@@ -261,7 +261,7 @@ impl Ledger {
     /// Samples kept that agents sent: those of the hub's own making are left out. Reads every batch's row.
     pub fn agent_samples(&self) -> Result<u64, StoreError> {
         self.read("count the agents' samples", |conn| {
-            let sum = "SELECT coalesce(sum(n_samples), 0) FROM batches WHERE agent <> ?1";
+            let sum = "SELECT coalesce(sum(n_samples), 0) FROM batches JOIN epochs ON id = epoch_id WHERE agent <> ?1";
             conn.query_row(sum, [OWN_AGENT], |r| r.get::<_, i64>(0)).map(|n| n.max(0) as u64)
         })
     }

@@ -263,6 +263,7 @@ impl Builder {
         since: UnixMillis,
     ) -> &mut Incident {
         self.incidents.push(Incident {
+            detail: Default::default(),
             number,
             condition,
             subject,
