@@ -203,6 +203,12 @@ fn peers(network: &Network, device: &Device) -> BTreeSet<String> {
     linked.chain(sector).filter_map(|id| network.devices.get(id.as_str())?.mac.clone()).collect()
 }
 
+fn services(network: &Network, agent: &SiteId) -> Vec<ServicePlan> {
+    let tried_here = network.services.values().filter(|s| s.from.contains(agent));
+    let plan = |s: &Service| ServicePlan { service: s.id.clone(), site: agent.clone(), url: s.url.clone() };
+    tried_here.map(plan).collect()
+}
+
 fn pings(network: &Network, agent: &SiteId, devices: &[&Device]) -> Vec<PingPlan> {
     let device = |d: &&Device| PingPlan::Device { site: d.site.clone(), device: d.id.clone(), address: d.address };
     let backhauls = network.backhauls.values().filter(|b| b.site == *agent);
@@ -213,10 +219,4 @@ fn pings(network: &Network, agent: &SiteId, devices: &[&Device]) -> Vec<PingPlan
         outside: b.outside.clone(),
     });
     devices.iter().map(device).chain(backhauls).collect()
-}
-
-fn services(network: &Network, agent: &SiteId) -> Vec<ServicePlan> {
-    let tried_here = network.services.values().filter(|s| s.from.contains(agent));
-    let plan = |s: &Service| ServicePlan { service: s.id.clone(), site: agent.clone(), url: s.url.clone() };
-    tried_here.map(plan).collect()
 }
