@@ -14,7 +14,7 @@ use crate::model::network::{Credential, Network};
 use crate::model::{CredentialId, Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::agent::{AgentDelivery, DeliveryStatus, Payload};
 use crate::probe::ping::Pinger;
-use crate::probe::plan::{ProbePlan, plan};
+use crate::probe::plan::{Dropped, ProbePlan, plan};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::{Shutdown, ShutdownSwitch, Tasks};
 use crate::spool::Spool;
@@ -64,7 +64,7 @@ impl AgentApp {
                 anyhow::anyhow!("agent {}: {}", parts.site, lines.join("; "))
             })?;
         let dir = parts.data_dir.join("spool");
-        let spool = Spool::open(&dir, parts.spool, clock.now())
+        let spool = Spool::open(&dir, parts.spool, rand::random())
             .with_context(|| format!("agent {}: spool {}", parts.site, dir.display()))?;
         let (status, _) = watch::channel(DeliveryStatus::default());
         let (generated, _) = watch::channel(0);
@@ -94,6 +94,7 @@ impl AgentApp {
             clock: clock.clone(),
             status: status.subscribe(),
             generated,
+            dropped: plan.dropped.clone(),
             total: 0,
         };
         let config = AgentDelivery {
@@ -129,6 +130,7 @@ struct Batcher {
     clock: SharedClock,
     status: watch::Receiver<DeliveryStatus>,
     generated: watch::Sender<u64>,
+    dropped: Dropped,
     total: u64,
 }
 
@@ -188,10 +190,10 @@ impl Batcher {
             sample.set("resident_bytes", Reading::value(bytes as f64));
         }
         let status = self.status.borrow();
-        sample.set("spool_batches_count", Reading::value(status.backlog_batches as f64));
+        sample.set("spool_batches_count", Reading::value(status.pending_batches as f64));
         sample.set("spool_bytes", Reading::value(status.spool_bytes as f64));
         sample.set("samples_total", Reading::value(self.total as f64));
-        sample.set("dropped_total", Reading::value(status.evicted_batches as f64));
+        sample.set("dropped_total", Reading::value(self.dropped.count() as f64));
         sample
     }
 }

@@ -50,6 +50,9 @@ enum Command {
     /// Who is below target, since when, why
     #[cfg(feature = "hub")]
     Status(StatusArgs),
+    /// What is wrong now, and what was in the last seven days
+    #[cfg(feature = "hub")]
+    Incidents(StatusArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),
@@ -92,10 +95,7 @@ struct DemoArgs {
     /// Repeats the same noise
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Another broker than the embedded one, for instance 127.0.0.1:1883
-    #[arg(long, value_name = "HOST:PORT")]
-    mqtt: Option<SocketAddr>,
-    /// Settings of the hub (stores, mail) in place of the demo's own
+    /// Settings of the hub (broker, stores, mail) in place of the demo's own
     #[arg(long, value_name = "FILE")]
     hub: Option<PathBuf>,
     /// Print one JSON object at the end, and nothing else
@@ -221,9 +221,10 @@ struct ProbeArgs {
 #[command(after_help = "\
 Examples:
   vedetta status
+  vedetta incidents --json
   vedetta status --hub http://127.0.0.1:8080 --json
 
-Exit code 1 when a site is below its target.")]
+Exit code 1 when a site is below its target, or an incident is open.")]
 struct StatusArgs {
     /// The hub's page
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
@@ -262,7 +263,7 @@ struct SimulateArgs {
 
 /// Reads `90s`, `15m`, `2h`, `1d`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    crate::config::raw::parse_duration(text).ok_or_else(|| format!("{text:?} is not a time such as 90s, 15m or 2h"))
+    crate::config::text::parse_duration(text).ok_or_else(|| format!("{text:?} is not a time such as 90s, 15m or 2h"))
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {
@@ -312,6 +313,18 @@ fn start_logs(level: &str) {
 /// Colours only where a person looks, and has not asked for none.
 fn color() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// The language of the terminal (POSIX: LC_ALL, then LC_MESSAGES, then LANG).
+#[cfg(feature = "hub")]
+fn language() -> crate::model::network::Language {
+    use crate::model::network::Language;
+    let set = |name: &&str| std::env::var(name).is_ok_and(|v| !v.is_empty());
+    let name = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find(|n| set(n));
+    match name.and_then(|n| std::env::var(n).ok()) {
+        Some(locale) if locale.starts_with("it") => Language::Italian,
+        _ => Language::English,
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Wiring of a hub: MQTT inbox -> ledger -> picture of the network -> incidents -> mails, page, sinks.
 
 pub mod lookout;
+pub mod record;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,30 +11,30 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::alert::engine::Engine;
-use crate::capacity::state::NetworkState;
+use crate::capacity::{FamilyFacts, NetworkState};
 use crate::config::secret::SecretSource;
 use crate::config::settings::{HubSettings, MqttSettings};
 use crate::model::network::Network;
-use crate::model::view::{AgentView, NetworkView};
-use crate::model::{SiteId, UnixMillis};
-use crate::mqtt::inbox::{self, HubInbox, InboxEvent};
+use crate::model::view::NetworkView;
+use crate::model::UnixMillis;
+use crate::mqtt::inbox::{self, HubInbox, InboxEvent, InboxHealth, InboxParts};
+use crate::probe::radio;
+use crate::runtime::health::PartHealth;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::{Shutdown, Tasks};
-use crate::store::BatchStore;
-use crate::store::influx;
-use crate::store::ledger::Ledger;
-use crate::web::snapshot::{PartHealth, Snapshot};
+use crate::store::influx::InfluxSink;
+use crate::store::ledger::{Ledger, RETENTION};
+use crate::web::snapshot::Snapshot;
+use crate::web::WebState;
+use crate::wire::batch::{Encoding, unpack};
 use crate::{notify, web, wire};
 
-use lookout::Lookout;
+use lookout::{Lookout, LookoutParts};
 
 /// Batches on their way from the inbox to the picture. When it is full the inbox waits, and MQTT with it.
 const QUEUE_EVENTS_MAX: usize = 256;
 /// How much of the ledger is read again at the start, to know the network as it was.
 const REPLAY: Duration = Duration::from_hours(2);
-/// Raw batches are kept so long (DESIGN: 35 days).
-const KEEP_BATCHES: Duration = Duration::from_hours(35 * 24);
 /// How often old batches are dropped.
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
@@ -56,7 +56,6 @@ pub struct HubApp {
     listener: TcpListener,
     page: SocketAddr,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    agents: watch::Sender<BTreeMap<SiteId, AgentView>>,
 }
 
 impl HubApp {
@@ -71,8 +70,7 @@ impl HubApp {
         })?;
         let page = listener.local_addr()?;
         let (snapshots, _) = watch::channel(Arc::new(first_snapshot(&parts, clock.now())));
-        let (agents, _) = watch::channel(BTreeMap::new());
-        Ok(Self { parts, clock, ledger, listener, page, snapshots, agents })
+        Ok(Self { parts, clock, ledger, listener, page, snapshots })
     }
 
     /// Where the page is.
@@ -90,87 +88,82 @@ impl HubApp {
 
     /// Runs until the process stops.
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let Self { parts, clock, ledger, listener, snapshots, agents, .. } = self;
+        let Self { parts, clock, ledger, listener, snapshots, .. } = self;
         let HubParts { network, settings, mqtt, secrets, simulated } = parts;
-        let (events_tx, events_rx) = mpsc::channel::<InboxEvent>(QUEUE_EVENTS_MAX);
-        let outbox_wake = Arc::new(Notify::new());
-        let ledger_wake = Arc::new(Notify::new());
-        let mut health = Vec::new();
-        let mut part = |name: &'static str| {
-            let (tx, rx) = watch::channel(PartHealth { name, ok: true, ..PartHealth::default() });
-            health.push(rx);
-            tx
-        };
+        let state = replayed(&network, &ledger, settings.poll_interval, clock.now())?;
+        let engine = lookout::restored_engine(&ledger, &settings, &network)?;
         let mut tasks = Tasks::new();
 
-        let inbox = HubInbox { settings: mqtt, network: network.clone(), version: env!("CARGO_PKG_VERSION").into() };
-        let agents_rx = agents.subscribe();
-        tasks.spawn(
-            "inbox",
-            inbox::run(
-                inbox,
+        let (events_in, events) = mpsc::channel::<InboxEvent>(QUEUE_EVENTS_MAX);
+        let (inbox_health, inbox) = watch::channel(InboxHealth::default());
+        let config = HubInbox {
+            settings: mqtt,
+            network: network.id.clone(),
+            boot: uuid::Uuid::new_v4(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            agents: network.agents().map(|s| s.id.clone()).collect(),
+        };
+        let inbox_parts = InboxParts {
+            store: ledger.clone(),
+            parse: Arc::new(wire::line::count),
+            out: events_in,
+            secrets: secrets.clone(),
+            clock: clock.clone(),
+            health: inbox_health,
+        };
+        tasks.spawn("inbox", inbox::run(config, inbox_parts, shutdown.clone()));
+
+        let mut health = Vec::new();
+        if let Some(influx) = &settings.influx {
+            let token = influx.token.as_ref().map(|t| secrets.read(t)).transpose().context("influx: token")?;
+            let (tx, rx) = watch::channel(PartHealth { name: "influxdb", ok: true, ..PartHealth::default() });
+            let sink = InfluxSink::new(influx, token.as_ref(), ledger.clone(), &network, tx, clock.clone())?;
+            tasks.spawn("influxdb", sink.run(shutdown.clone()));
+            health.push(rx);
+        }
+        let outbox_wake = Arc::new(Notify::new());
+        if let Some(mail) = &settings.mail {
+            let (tx, rx) = watch::channel(PartHealth { name: "mail", ok: true, ..PartHealth::default() });
+            let outbox = notify::outbox::run(
+                mail.clone(),
                 ledger.clone(),
-                Arc::new(wire::line::count),
-                events_tx,
-                agents,
+                outbox_wake.clone(),
                 secrets.clone(),
+                tx,
                 clock.clone(),
-                part("mqtt"),
                 shutdown.clone(),
-            ),
-        );
-        if let Some(settings) = &settings.influx {
-            let token = settings.token.as_ref().map(|t| secrets.read(t)).transpose().context("influx.token")?;
-            tasks.spawn(
-                "influxdb",
-                influx::run(
-                    settings.clone(),
-                    token,
-                    ledger.clone(),
-                    network.clone(),
-                    ledger_wake.clone(),
-                    part("influxdb"),
-                    clock.clone(),
-                    shutdown.clone(),
-                ),
             );
+            tasks.spawn("outbox", outbox);
+            health.push(rx);
         }
-        if let Some(settings) = &settings.mail {
-            tasks.spawn(
-                "outbox",
-                notify::outbox::run(
-                    settings.clone(),
-                    ledger.clone(),
-                    outbox_wake.clone(),
-                    secrets.clone(),
-                    part("mail"),
-                    clock.clone(),
-                    shutdown.clone(),
-                ),
-            );
-        }
-        tasks.spawn("page", web::serve(listener, web_state(&snapshots, &settings), shutdown.clone()));
+        let web = WebState {
+            snapshots: snapshots.subscribe(),
+            default_language: settings.web.language,
+            public_url: settings.web.public_url.clone(),
+        };
+        tasks.spawn("page", web::serve(listener, web, shutdown.clone()));
         tasks.spawn("pruning", prune(ledger.clone(), clock.clone(), shutdown.clone()));
 
-        let state = replayed(&network, &ledger, settings.poll_interval, clock.now())?;
-        let (incidents, next_number) = lookout::restore_incidents(&ledger)?;
-        let engine = Engine::new(settings.alert.clone(), network.clone(), incidents, next_number);
-        let lookout = Lookout::new(
+        let parts = LookoutParts {
             network,
             settings,
             ledger,
             clock,
-            agents_rx,
-            health,
+            inbox,
+            parts: health,
             snapshots,
-            (outbox_wake, ledger_wake),
+            outbox_wake,
             simulated,
             state,
-            engine,
-        );
-        tasks.spawn("lookout", lookout.run(events_rx, shutdown.clone()));
+        };
+        tasks.spawn("lookout", Lookout::new(parts, engine).run(events, shutdown.clone()));
         tasks.run(shutdown).await
     }
+}
+
+/// What capacity needs to know of a radio family.
+fn family_facts(profile: &str) -> Option<FamilyFacts> {
+    radio::family(profile).map(|family| FamilyFacts { duplex: family.duplex, verified: family.verified })
 }
 
 /// What the page shows before the first evaluation.
@@ -196,12 +189,15 @@ fn replayed(
     poll_interval: Duration,
     now: UnixMillis,
 ) -> anyhow::Result<NetworkState> {
-    let mut state = NetworkState::new(network.clone(), poll_interval, &family_facts);
-    ledger.replay_since(now - REPLAY, &mut |agent, received_at, text| {
+    let mut state = NetworkState::new(network.clone(), poll_interval, family_facts);
+    for stored in ledger.replay_since(now - REPLAY)? {
+        let batch = stored?.batch;
+        let Ok(payload) = unpack(Encoding::Gzip, &batch.packed, batch.crc) else { continue };
+        let Ok(text) = std::str::from_utf8(&payload) else { continue };
         for sample in &wire::line::decode(text).0 {
-            state.apply(agent, sample, received_at);
+            state.apply(&batch.agent, sample, batch.received_at);
         }
-    })?;
+    }
     Ok(state)
 }
 
@@ -213,7 +209,7 @@ async fn prune(ledger: Arc<Ledger>, clock: SharedClock, mut stop: Shutdown) -> a
             () = stop.wait() => return Ok(()),
             _ = tick.tick() => {}
         }
-        let (ledger, before) = (ledger.clone(), clock.now() - KEEP_BATCHES);
+        let (ledger, before) = (ledger.clone(), clock.now() - RETENTION);
         if let Err(error) = tokio::task::spawn_blocking(move || ledger.prune(before)).await? {
             tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "old batches not dropped");
         }

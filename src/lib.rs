@@ -22,9 +22,14 @@ pub mod hub;
 #[cfg(feature = "hub")]
 pub mod notify;
 #[cfg(feature = "hub")]
+pub mod onebox;
+#[cfg(feature = "hub")]
 pub mod store;
 #[cfg(feature = "hub")]
 pub mod web;
 
 #[cfg(feature = "sim")]
 pub mod sim;
+
+#[cfg(all(feature = "hub", feature = "sim"))]
+pub mod demo;

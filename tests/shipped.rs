@@ -1,7 +1,9 @@
 //! What ships with the program: every example file loads, the samples say what the defaults say, the page that
 //! explains the keys is the one that the code prints.
 
-use std::collections::BTreeSet;
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use vedetta::config::schema::{FileKind, Kind, Table};
@@ -198,7 +200,7 @@ fn in_fair_weather_every_promise_holds_with_a_fifth_to_spare() {
     let network = alta_langa();
     let standby: BTreeSet<_> = network.bundles.values().flat_map(|bundle| &bundle.links[1..]).collect();
     let links: Vec<_> = network.links.values().filter(|link| !standby.contains(&link.id)).collect();
-    let mut cost: std::collections::BTreeMap<SiteId, (u32, Option<usize>, String)> = Default::default();
+    let mut cost: BTreeMap<SiteId, (u32, Option<usize>, String)> = BTreeMap::new();
     for backhaul in network.backhauls.values() {
         cost.insert(backhaul.site.clone(), (backhaul.cost, None, backhaul.id.to_string()));
     }
@@ -214,7 +216,7 @@ fn in_fair_weather_every_promise_holds_with_a_fifth_to_spare() {
         }
     }
     let mut load = vec![(0.0, 0.0); links.len()];
-    let mut exits: std::collections::BTreeMap<String, (f64, f64)> = Default::default();
+    let mut exits: BTreeMap<String, (f64, f64)> = BTreeMap::new();
     for site in network.sites.values() {
         let Some(target) = site.target else { continue };
         let up = target.upstream_mbps.unwrap_or(0.0);

@@ -30,7 +30,7 @@ use super::incident::{
 use super::memory::Memory;
 use super::observe::{self, Judge, Key, Seen};
 use crate::config::settings::AlertSettings;
-use crate::model::network::Network;
+use crate::model::network::{End, Network};
 use crate::model::view::{LinkState, LinkView, NetworkView, WhatIf};
 use crate::model::{EdgeId, SiteId, UnixMillis};
 
@@ -387,6 +387,7 @@ impl Engine {
             profile: evidence::profile(shown),
             silent: [silent(Some(&shown.near_site)), silent(shown.far_site.as_ref())],
         });
+        incident.detail.towards = towards(link, incident.direction);
         incident.near = found.near;
         incident.far = found.far;
         incident.probable_cause = diagnosis.cause;
@@ -685,6 +686,13 @@ fn note(incident: &mut Incident, seen: &Seen, best_mbps: Option<f64>) {
     if best_mbps > incident.detail.best_mbps {
         incident.detail.best_mbps = best_mbps;
     }
+}
+
+/// The site that this direction of a link leads to; `None`: the Internet.
+fn towards(link: &LinkView, direction: Option<Direction>) -> Option<SiteId> {
+    let near = link.downstream_end == Some(End::Near);
+    let downstream = direction != Some(Direction::Upstream);
+    if near == downstream { Some(link.near_site.clone()) } else { link.far_site.clone() }
 }
 
 /// Told from now on, if it is a root that matters.

@@ -199,6 +199,9 @@ pub struct Detail {
     pub best_mbps: Option<f64>,
     /// `SamplesLost`: batches lost in all when it last grew.
     pub lost_batches: Option<u64>,
+    /// The site that the judged direction leads to (downstream where the condition has none); `None`: the Internet,
+    /// or no link at all.
+    pub towards: Option<SiteId>,
     /// The link that `near` and `far` are the ends of: the subject, or a member of it.
     pub evidence_link: Option<LinkId>,
     pub figure: Figure,

@@ -10,8 +10,10 @@ use super::{AgentArgs, CheckArgs, Command, ProbeArgs, color};
 use crate::agent::{self, AgentApp, AgentParts};
 use crate::config::load::{self, Loaded};
 use crate::config::problem::Problem;
-use crate::config::secret::{Secret, SystemSecrets};
-use crate::model::network::Network;
+use crate::config::secret::{Secret, SecretSource, SystemSecrets};
+use crate::model::network::{AuthProtocol, Network, PrivProtocol, SecretRef};
+use crate::probe::access::Access;
+use crate::probe::command::{self, ProbeOptions};
 use crate::probe::ping::SurgePinger;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::tasks::{Shutdown, ShutdownSwitch};
@@ -35,6 +37,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Probe(args) => probe(&args),
         #[cfg(feature = "hub")]
         Command::Status(args) => hub::status(&args),
+        #[cfg(feature = "hub")]
+        Command::Incidents(args) => hub::incidents(&args),
         #[cfg(feature = "sim")]
         Command::Simulate(args) => simulate(&args),
     }
@@ -126,7 +130,7 @@ fn run_agent(args: &AgentArgs) -> anyhow::Result<ExitCode> {
         spool: settings.spool,
         credentials: settings.credentials,
         secrets: Arc::new(SystemSecrets),
-        pinger: Arc::new(SurgePinger::new()),
+        pinger: Arc::new(SurgePinger::start().context("cannot start the ICMP thread")?),
         seed: rand::random(),
     };
     runtime()?.block_on(async {
@@ -172,6 +176,8 @@ fn probe(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
         access: probe_access(args)?,
         profile: args.profile.clone(),
         timeout: args.timeout,
+        json: args.json,
+        color: color(),
         target_mbps: args.target,
     };
     let report = runtime()?.block_on(command::probe(options))?;
@@ -181,4 +187,184 @@ fn probe(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
         print!("{}", report.render(color()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn parse_auth(name: &str) -> Option<AuthProtocol> {
+    Some(match name {
+        "md5" => AuthProtocol::Md5,
+        "sha1" => AuthProtocol::Sha1,
+        "sha224" => AuthProtocol::Sha224,
+        "sha256" => AuthProtocol::Sha256,
+        "sha384" => AuthProtocol::Sha384,
+        "sha512" => AuthProtocol::Sha512,
+        _ => return None,
+    })
+}
+
+fn parse_privacy(name: &str) -> Option<PrivProtocol> {
+    Some(match name {
+        "des" => PrivProtocol::Des,
+        "aes128" => PrivProtocol::Aes128,
+        "aes192" => PrivProtocol::Aes192,
+        "aes256" => PrivProtocol::Aes256,
+        _ => return None,
+    })
+}
+
+#[cfg(feature = "sim")]
+fn simulate(args: &super::SimulateArgs) -> anyhow::Result<ExitCode> {
+    let network = network(&args.network)?;
+    let options = crate::sim::SimOptions { port: args.port, speed: args.speed, seed: seed(args.seed) };
+    let scenario = args.scenario.as_deref();
+    runtime()?.block_on(crate::sim::command::simulate_command(&network, scenario, options, args.json))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "sim")]
+fn seed(given: Option<u64>) -> u64 {
+    given.unwrap_or_else(rand::random)
+}
+
+#[cfg(feature = "hub")]
+mod hub {
+    use std::path::PathBuf;
+    use std::process::ExitCode;
+    use std::sync::Arc;
+
+    use anyhow::Context;
+
+    use super::super::{HubArgs, RunArgs, StatusArgs, color, language};
+    use super::{accepted, network, run_until_told, runtime};
+    use crate::config::load;
+    use crate::config::secret::SystemSecrets;
+    use crate::config::settings::HubSettings;
+    use crate::hub::{HubApp, HubParts};
+    use crate::onebox::{OneBox, OneBoxParts};
+    use crate::probe::ping::SurgePinger;
+    use crate::runtime::clock::SystemClock;
+    use crate::web::status;
+
+    pub fn hub(args: &HubArgs) -> anyhow::Result<ExitCode> {
+        let settings = accepted(load::load_hub(&args.config))?;
+        let Some(mqtt) = settings.mqtt.clone() else {
+            anyhow::bail!(
+                "{}: [mqtt] is missing: a hub needs a broker that its agents can reach; for one machine use `vedetta run`",
+                args.config.display()
+            );
+        };
+        let parts = HubParts {
+            network: network(&args.network)?,
+            settings,
+            mqtt,
+            secrets: Arc::new(SystemSecrets),
+            simulated: false,
+        };
+        runtime()?.block_on(async {
+            let hub = HubApp::build(parts, SystemClock::shared()).await?;
+            tracing::info!("page on http://{}", hub.page());
+            run_until_told(|shutdown| hub.run(shutdown)).await
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+        let network = network(&args.network)?;
+        let mut settings = match &args.hub {
+            Some(file) => accepted(load::load_hub(file))?,
+            None => HubSettings::with_defaults(args.data.join("hub"), network.language),
+        };
+        settings.data_dir = args.data.join("hub");
+        let parts = OneBoxParts {
+            network,
+            settings,
+            data_dir: args.data.clone(),
+            secrets: Arc::new(SystemSecrets),
+            pinger: Arc::new(SurgePinger::start().context("cannot start the ICMP thread")?),
+            seed: rand::random(),
+            simulated: false,
+        };
+        runtime()?.block_on(async {
+            let onebox = OneBox::build(parts, SystemClock::shared()).await?;
+            eprintln!("page on http://{}; Ctrl-C ends it", onebox.hub.page());
+            run_until_told(|shutdown| onebox.run(shutdown.clone(), shutdown)).await
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+        let fetched = runtime()?.block_on(status::fetch(&args.hub))?;
+        if args.json {
+            println!("{}", serde_json::to_string(&fetched).context("status as JSON")?);
+        } else {
+            print!("{}", status::render(&fetched, color(), language()));
+        }
+        Ok(ExitCode::from(fetched.exit_code()))
+    }
+
+    pub fn incidents(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+        let fetched = runtime()?.block_on(status::fetch_incidents(&args.hub))?;
+        if args.json {
+            println!("{}", serde_json::to_string(&fetched).context("incidents as JSON")?);
+        } else {
+            print!("{}", status::render_incidents(&fetched, color(), language()));
+        }
+        Ok(ExitCode::from(fetched.exit_code()))
+    }
+
+    #[cfg(feature = "sim")]
+    pub fn demo(args: super::super::DemoArgs) -> anyhow::Result<ExitCode> {
+        use crate::demo::{self, DemoOptions};
+        use crate::sim::command::load_scenario;
+        use crate::sim::scenario::Scenario;
+
+        let network = match &args.network {
+            Some(file) => network(file)?,
+            None => Arc::new(example_network()?),
+        };
+        let scenario = args.scenario.as_deref().map_or_else(|| Ok(Scenario::demo()), load_scenario)?;
+        let seed = super::seed(args.seed);
+        let data_dir = args.data.unwrap_or_else(temporary_dir);
+        let options = DemoOptions {
+            duration: args.duration,
+            network: (*network).clone(),
+            scenario,
+            speed: args.speed,
+            seed,
+            listen: args.listen,
+            snmp_port: args.snmp_port,
+            data_dir: data_dir.clone(),
+            hub: args.hub.map(|file| accepted(load::load_hub(&file))).transpose()?,
+            quiet: args.json,
+        };
+        let report = runtime()?.block_on(demo::run(options))?;
+        if args.json {
+            println!("{}", report.to_json());
+        } else {
+            let samples = &report.samples;
+            println!(
+                "\n{} radios, {} samples generated, {} stored, {} lost; {} incidents, {} mails; seed {seed}; files in {}",
+                report.radios,
+                samples.generated,
+                samples.stored,
+                samples.lost,
+                report.incidents.len(),
+                report.mails.len(),
+                data_dir.display()
+            );
+        }
+        Ok(ExitCode::from(u8::from(report.samples.lost + report.samples.duplicates > 0)))
+    }
+
+    /// The example network is part of the program, so that the demo runs anywhere.
+    #[cfg(feature = "sim")]
+    fn example_network() -> anyhow::Result<crate::model::network::Network> {
+        let (network, findings) =
+            crate::config::check::network(include_str!("../../configs/alta-langa.toml"), std::path::Path::new("."));
+        network.filter(|_| !findings.has_error()).context("the example network that is part of the program is broken")
+    }
+
+    #[cfg(feature = "sim")]
+    fn temporary_dir() -> PathBuf {
+        std::env::temp_dir().join(format!("vedetta-demo-{}", std::process::id()))
+    }
 }

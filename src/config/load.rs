@@ -241,3 +241,96 @@ impl CheckReport {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INVENTORY: &str = "[network]\nid = \"prova\"\nname = \"Prova\"\n\n[[site]]\nid = \"alto\"\nname = \"Alto\"\n\
+                             kind = \"relay\"\nlat = 44.5\nlon = 8.0\nagent = true\n\n[[site]]\nid = \"basso\"\n\
+                             name = \"Basso\"\nkind = \"relay\"\nlat = 44.6\nlon = 8.0\n";
+
+    fn written(dir: &tempfile::TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn said(report: &CheckReport, dir: &tempfile::TempDir) -> Vec<String> {
+        let prefix = format!("{}/", dir.path().display());
+        report.problems.iter().map(|problem| problem.to_string().replace(&prefix, "")).collect()
+    }
+
+    fn agent_file(site: &str) -> String {
+        format!("agent = \"{site}\"\nnetwork_file = \"network.toml\"\n[mqtt]\nhost = \"localhost\"\n")
+    }
+
+    #[test]
+    fn files_are_recognised_by_what_stands_in_them() {
+        assert_eq!(recognise(INVENTORY), FileKind::Inventory);
+        assert_eq!(recognise("[[site]]\nid = \"x\""), FileKind::Inventory);
+        assert_eq!(recognise(&agent_file("alto")), FileKind::Agent);
+        assert_eq!(recognise("[web]\n"), FileKind::Hub);
+        assert_eq!(recognise(""), FileKind::Hub);
+        assert_eq!(recognise("[network]\nid = \"broken"), FileKind::Inventory);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_a_problem_like_any_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let latin = written(&dir, "latin.toml", b"[network]\nname = \"Mondov\xec\"\n");
+        let paths = [dir.path().join("nowhere.toml"), latin, dir.path().to_owned(), written(&dir, "hub.toml", "")];
+        let report = check_files(&paths);
+        let said = said(&report, &dir);
+        assert!(said[0].starts_with("nowhere.toml: error: cannot be read: "), "{said:?}");
+        assert_eq!(said[1], "latin.toml:2: error: is not UTF-8 text: save it with that encoding");
+        assert!(said[2].contains("error: cannot be read: "), "{said:?}");
+        assert_eq!((said.len(), report.n_errors(), report.n_warnings()), (3, 3, 0));
+        assert!(load_network(&paths[0]).is_err() && load_hub(&paths[3]).is_ok());
+    }
+
+    #[test]
+    fn an_endless_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = written(&dir, "big.toml", vec![b'#'; FILE_BYTES_MAX as usize + 1]);
+        assert_eq!(said(&check_files(&[path]), &dir), ["big.toml: error: is larger than 16 MiB"]);
+    }
+
+    #[test]
+    fn an_agent_must_be_one_of_its_network() {
+        fn check(site: &str, expected: &[&str]) {
+            let dir = tempfile::tempdir().unwrap();
+            let network = written(&dir, "network.toml", INVENTORY);
+            let other = written(&dir, "other.toml", INVENTORY.replace("alto", "altro"));
+            let agent = written(&dir, "agent.toml", agent_file(site));
+            assert_eq!(said(&check_files(&[agent, network, other]), &dir), expected);
+        }
+        check("alto", &[]);
+        check(
+            "basso",
+            &["agent.toml:1:9: error: agent = \"basso\": this site of network \"prova\" has no agent = true"],
+        );
+        check(
+            "alt",
+            &["agent.toml:1:9: error: agent = \"alt\": network \"prova\" has no such site (did you mean \"alto\"?)"],
+        );
+    }
+
+    #[test]
+    fn a_report_for_people_and_one_for_programs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = written(&dir, "hub.toml", "[web]\nlisten = \"0.0.0.0:80\"\nlanguage = \"en \"\n");
+        let report = check_files(std::slice::from_ref(&path));
+        let text = report.render(false);
+        assert!(text.ends_with("1 file: 1 error, 1 warning\n"), "{text}");
+        assert!(text.contains(
+            "hub.toml:3:12: error: web: language = \"en \": must be \"it\" or \"en\" (did you mean \"en\"?)"
+        ));
+        assert!(!text.contains('\x1b') && report.render(true).contains("\x1b[1;31merror\x1b[0m"));
+        let json = report.to_json();
+        assert_eq!((&json["errors"], &json["files"][0]["kind"]), (&1.into(), &"hub".into()));
+        assert_eq!(json["problems"][1]["near_miss"], "\"en\"");
+        assert_eq!(json["problems"][0]["near_miss"], serde_json::Value::Null);
+        assert_eq!(check_files(&[written(&dir, "hub.toml", "")]).render(false), "1 file: no problems\n");
+    }
+}

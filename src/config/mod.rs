@@ -12,7 +12,7 @@ pub mod reference;
 pub mod schema;
 pub mod secret;
 pub mod settings;
-mod text;
+pub mod text;
 
 pub use load::{CheckReport, Loaded, check_files, load_agent, load_hub, load_network};
 pub use problem::{Problem, Severity};

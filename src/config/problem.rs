@@ -4,8 +4,8 @@ use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Problems listed for one file. A file with more is not a hand-written inventory; the rest is only counted, which
-/// also bounds the search for near misses.
+/// Errors listed for one file, and warnings as many. A file with more is not a hand-written inventory; the rest is
+/// only counted, which also bounds the search for near misses.
 pub const PROBLEMS_MAX: usize = 500;
 
 /// Longest piece of a file that a message quotes, in characters.
@@ -133,26 +133,29 @@ impl Finding {
 #[derive(Debug, Default)]
 pub struct Findings {
     list: Vec<Finding>,
-    n_more: usize,
-    has_error: bool,
+    n_errors: usize,
+    n_warnings: usize,
 }
 
 impl Findings {
     pub fn push(&mut self, finding: Finding) {
-        self.has_error |= finding.severity == Severity::Error;
-        if self.is_full() {
-            self.n_more += 1;
-        } else {
+        let count = match finding.severity {
+            Severity::Error => &mut self.n_errors,
+            Severity::Warning => &mut self.n_warnings,
+        };
+        *count += 1;
+        if *count <= PROBLEMS_MAX {
             self.list.push(finding);
         }
     }
 
+    /// Whether a further error would only be counted: then nobody needs to look for a near miss.
     pub fn is_full(&self) -> bool {
-        self.list.len() >= PROBLEMS_MAX
+        self.n_errors >= PROBLEMS_MAX
     }
 
     pub fn has_error(&self) -> bool {
-        self.has_error
+        self.n_errors > 0
     }
 
     /// In the order of the file, each with its line and column.
@@ -160,8 +163,13 @@ impl Findings {
         self.list.sort_by_key(|finding| finding.at);
         let lines = Lines::new(text);
         let mut problems: Vec<_> = self.list.into_iter().map(|finding| lines.locate(file, finding)).collect();
-        if self.n_more > 0 {
-            problems.push(Problem::of_file(file, format!("{} more problems are not shown", self.n_more)));
+        for (severity, n, name) in
+            [(Severity::Error, self.n_errors, "errors"), (Severity::Warning, self.n_warnings, "warnings")]
+        {
+            if let Some(n_more @ 1..) = n.checked_sub(PROBLEMS_MAX) {
+                let wanted = format!("more {name} than are shown: {n_more}");
+                problems.push(Problem { severity, ..Problem::of_file(file, wanted) });
+            }
         }
         problems
     }
@@ -265,7 +273,8 @@ mod tests {
         let problems = findings.into_problems(Path::new("f"), &" ".repeat(600));
         assert_eq!(problems.len(), PROBLEMS_MAX + 1);
         assert_eq!(problems[0].column, Some(8));
-        assert_eq!(problems[PROBLEMS_MAX].to_string(), "f: error: 7 more problems are not shown");
+        assert!(problems.iter().all(|problem| problem.severity == Severity::Warning));
+        assert_eq!(problems[PROBLEMS_MAX].to_string(), "f: warning: more warnings than are shown: 7");
     }
 
     #[test]

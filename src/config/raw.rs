@@ -17,6 +17,9 @@ use super::problem::{Finding, Findings, excerpt, near_miss, shorten};
 use super::schema::{FileKind, Key, Kind, Presence, Table};
 use scalar::{Wrong, quoted, scalar};
 
+/// Keys of a table that a message lists; a longer list hides the message.
+const KEYS_LISTED_MAX: usize = 12;
+
 /// A value of the type that its key asks for.
 #[derive(Debug, Clone)]
 pub enum Value {
@@ -255,9 +258,10 @@ impl Reader<'_, '_> {
 
     fn table(&mut self, schema: &'static Table, table: &DeTable<'_>, at: usize, place: Place) -> Raw {
         let mut raw = Raw { schema, place, at, fields: BTreeMap::new(), written: BTreeSet::new() };
+        let mut misspelt = BTreeSet::new();
         for (name, value) in table {
             let Some(key) = schema.key(name.get_ref()) else {
-                self.unknown_key(schema, name, &raw.place);
+                misspelt.extend(self.unknown_key(schema, name, &raw.place));
                 continue;
             };
             raw.written.insert(key.name);
@@ -265,33 +269,48 @@ impl Reader<'_, '_> {
                 raw.fields.insert(key.name, item);
             }
         }
-        for key in schema.keys.iter().filter(|key| !table.contains_key(key.name)) {
-            match key.presence {
-                Presence::Required => {
-                    let wanted = format!("must be given: {}", article(key));
-                    self.findings.push(Finding::error(at, raw.place.key(key.name), wanted));
-                }
-                Presence::Default(text) => {
-                    if let Some(item) = self.default(key, text, at, &raw.place) {
-                        raw.fields.insert(key.name, item);
-                    }
-                }
-                Presence::Optional(_) => {}
+        for key in schema.keys {
+            if !raw.written.contains(key.name) {
+                self.absent(key, &mut raw, &misspelt);
             }
         }
         raw
     }
 
-    fn unknown_key(&mut self, schema: &'static Table, name: &Spanned<std::borrow::Cow<'_, str>>, place: &Place) {
+    /// Fills in what stands nowhere. A required key that was misspelt has been reported already.
+    fn absent(&mut self, key: &'static Key, raw: &mut Raw, misspelt: &BTreeSet<&str>) {
+        match key.presence {
+            Presence::Required if misspelt.contains(key.name) => {}
+            Presence::Required => {
+                let wanted = format!("must be given: {}", article(key));
+                self.findings.push(Finding::error(raw.at, raw.place.key(key.name), wanted));
+            }
+            Presence::Default(text) => {
+                if let Some(item) = self.default(key, text, raw.at, &raw.place) {
+                    raw.fields.insert(key.name, item);
+                }
+            }
+            Presence::Optional(_) => {}
+        }
+    }
+
+    /// Reports a key that the table does not have, and returns the one that was probably meant.
+    fn unknown_key(
+        &mut self,
+        schema: &'static Table,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+        place: &Place,
+    ) -> Option<&'static str> {
         let known = schema.keys.iter().filter(|key| !matches!(key.kind, Kind::Refused(_))).map(|key| key.name);
-        let near = if self.findings.is_full() { None } else { near_miss(name.get_ref(), known.clone()) };
-        let wanted = if near.is_some() || known.clone().count() > 12 {
+        let near = near_miss(name.get_ref(), known.clone());
+        let wanted = if near.is_some() || known.clone().count() > KEYS_LISTED_MAX {
             "there is no such key".to_owned()
         } else {
             format!("there is no such key here; there are {}", known.collect::<Vec<_>>().join(", "))
         };
         let finding = Finding::error(self.at(&name.span()), place.key(&shorten(name.get_ref())), wanted);
         self.findings.push(finding.near(near.map(str::to_owned)));
+        near
     }
 
     /// A default goes through the same reading as what people write; that each fits its key is a test.
@@ -353,7 +372,9 @@ impl Reader<'_, '_> {
         let at = self.at(&id.span());
         let ids = self.declared.entry(kind).or_default();
         if let Some(first) = ids.get(name) {
-            let line = self.text.get(..*first).unwrap_or("").matches('\n').count() + 1;
+            // Lines are counted only for what will be shown: a file of nothing but duplicates must not take hours.
+            let before = if self.findings.is_full() { "" } else { self.text.get(..*first).unwrap_or("") };
+            let line = before.matches('\n').count() + 1;
             let wanted = format!("another [[{kind}]] has this id, in line {line}");
             self.findings.push(Finding::error(at, format!("{label}: id"), wanted));
         } else {
@@ -373,7 +394,7 @@ impl Reader<'_, '_> {
         for value in list {
             match scalar(kind, value.get_ref()) {
                 Err(wrong) => self.wrong(key, value, place, wrong),
-                Ok(_) if !seen.insert(shorten(&self.text_of(value))) => {
+                Ok(_) if !seen.insert(self.text_of(value)) => {
                     self.wrong(key, value, place, Wrong::new("must not be listed twice"));
                 }
                 Ok(read) => items.push(Item { at: self.at(&value.span()), value: read }),
@@ -395,7 +416,9 @@ impl Reader<'_, '_> {
 
     fn wrong(&mut self, key: &'static Key, value: &Spanned<DeValue<'_>>, place: &Place, wrong: Wrong) {
         let mut finding = Finding::error(self.at(&value.span()), place.key(key.name), wrong.wanted);
-        if key.kind.is_shown() {
+        // `user:password@host` is what people paste where a host is asked for.
+        let may_be_secret = matches!(key.kind, Kind::Host) && self.text_of(value).contains('@');
+        if key.kind.is_shown() && !may_be_secret {
             let found = match value.get_ref() {
                 DeValue::Table(_) => "a table".to_owned(),
                 DeValue::Array(_) => "a list".to_owned(),
@@ -455,5 +478,61 @@ impl References<'_, '_> {
         };
         let finding = Finding::error(at, raw.place(key), format!("no [[{table}]] has this id"));
         self.findings.push(finding.found(quoted(id)).near(near));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_key(table: &'static Table, visit: &mut dyn FnMut(&'static Key)) {
+        for key in table.keys {
+            visit(key);
+            if let Kind::Table(inner) | Kind::Tables(inner) = key.kind {
+                every_key(inner, visit);
+            }
+        }
+    }
+
+    #[test]
+    fn every_default_fits_its_key() {
+        let mut n_defaults = 0;
+        for kind in FileKind::ALL {
+            every_key(kind.schema(), &mut |key| {
+                let Presence::Default(text) = key.presence else { return };
+                let mut findings = Findings::default();
+                let mut reader =
+                    Reader { text: "", findings: &mut findings, declared: BTreeMap::new(), default_at: None };
+                let item = reader.default(key, text, 7, &Place::default());
+                assert!(item.is_some_and(|item| item.at == 7), "{} = {text}", key.name);
+                assert!(!findings.has_error(), "{} = {text}", key.name);
+                n_defaults += 1;
+            });
+        }
+        assert!(n_defaults > 30, "{n_defaults}");
+    }
+
+    #[test]
+    fn every_limit_of_a_duration_is_one() {
+        for kind in FileKind::ALL {
+            every_key(kind.schema(), &mut |key| {
+                if let Kind::Duration(min, max) = key.kind {
+                    let (min, max) = (super::super::text::parse_duration(min), super::super::text::parse_duration(max));
+                    assert!(min.is_some() && min < max, "{}", key.name);
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn every_reference_names_a_table_of_its_file() {
+        for kind in FileKind::ALL {
+            every_key(kind.schema(), &mut |key| {
+                if let Kind::Reference(table) | Kind::References(table, _) = key.kind {
+                    let is_known = kind.schema().key(table).is_some_and(|key| matches!(key.kind, Kind::Tables(_)));
+                    assert!(is_known, "{} -> {table}", key.name);
+                }
+            });
+        }
     }
 }

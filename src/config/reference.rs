@@ -20,7 +20,7 @@ silently a default.
 - **secret file**, **secret variable**: a secret never stands in these files. It is the only line of a file, or the
   value of an environment variable of the process that needs it.
 - In the names of keys a dot goes into a table: `contract.downstream_mbps` is written
-  `contract = { downstream_mbps = 100 }`.
+  `contract = { downstream_mbps = 100 }`. What is required in a table is required where the table is written.
 ";
 
 /// The whole page.

@@ -1,7 +1,7 @@
 //! Checked settings of a hub (`hub.toml`) and of an agent (`agent.toml`): no text left to parse, no default missing.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -75,6 +75,26 @@ pub struct HubSettings {
     /// How often agents poll; a sample older than two of these and 30 s on arrival only amends history.
     pub poll_interval: Duration,
 }
+
+impl HubSettings {
+    /// What an empty `hub.toml` means: the page on a loopback port, nothing mailed, the ledger only.
+    pub fn with_defaults(data_dir: PathBuf, language: Language) -> Self {
+        Self {
+            data_dir,
+            mqtt: None,
+            influx: None,
+            mail: None,
+            web: WebSettings { listen: WEB_LISTEN, public_url: None, language },
+            alert: AlertSettings::default(),
+            poll_interval: POLL_INTERVAL,
+        }
+    }
+}
+
+/// How often devices are polled, where nothing else is said.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(60);
+/// Where the page listens, where nothing else is said.
+pub const WEB_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// InfluxDB 2 (or anything that speaks its write API).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The hub's loop: what has been stored goes into the picture of the network, the picture is judged, what is decided
 //! is written down before anybody is told.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,17 +9,20 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::alert::engine::Engine;
 use crate::alert::{Incident, IncidentState};
-use crate::capacity::state::NetworkState;
+use crate::alert::Memory as AlertMemory;
+use crate::capacity::NetworkState;
 use crate::config::settings::{HubSettings, MailSettings};
 use crate::model::network::Network;
-use crate::model::view::{AgentView, LinkState, LinkView, NetworkView, SiteDirection};
+use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};
 use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
-use crate::mqtt::inbox::InboxEvent;
+use crate::mqtt::inbox::{InboxEvent, InboxHealth};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
 use crate::store::ledger::Ledger;
 use crate::store::{Document, DocumentStore};
-use crate::web::snapshot::{PartHealth, Snapshot};
+use super::record;
+use crate::runtime::health::PartHealth;
+use crate::web::snapshot::Snapshot;
 use crate::{catalogue, notify, wire};
 
 /// Closed incidents stay on the page and in memory this long; the ledger keeps them.
@@ -27,25 +30,29 @@ const SHOWN_AFTER_CLOSING: Duration = Duration::from_hours(7 * 24);
 /// Documents that could not be written yet. Past this the oldest go; the ledger has been failing for long by then.
 const UNSAVED_MAX: usize = 10_000;
 /// Kinds of documents that the hub writes.
-const INCIDENT: &str = "incident";
 const COUNTER: &str = "counter";
 const INCIDENT_NUMBER: &str = "incident-number";
+const ALERT_MEMORY: &str = "alert-memory";
 
 /// What the loop is made of.
-pub struct Lookout {
+pub struct LookoutParts {
     pub network: Arc<Network>,
     pub settings: HubSettings,
     pub ledger: Arc<Ledger>,
     pub clock: SharedClock,
-    pub agents: watch::Receiver<BTreeMap<SiteId, AgentView>>,
+    pub inbox: watch::Receiver<InboxHealth>,
     pub parts: Vec<watch::Receiver<PartHealth>>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     pub outbox_wake: Arc<Notify>,
-    /// Rings when rows were added to the ledger, for the sinks that follow it.
-    pub ledger_wake: Arc<Notify>,
     pub simulated: bool,
+    /// The picture, as far as the ledger's last hours tell it.
     pub state: NetworkState,
-    pub engine: Engine,
+}
+
+/// The loop.
+pub struct Lookout {
+    parts: LookoutParts,
+    engine: Engine,
     memory: Memory,
 }
 
@@ -60,22 +67,19 @@ struct Memory {
     unsaved: Vec<Document>,
 }
 
-/// The incidents of the ledger, and the number that the next one gets.
-pub fn restore_incidents(ledger: &Ledger) -> anyhow::Result<(Vec<Incident>, u64)> {
-    let mut incidents = Vec::new();
-    for document in ledger.documents(INCIDENT)? {
-        match serde_json::from_str::<Incident>(&document.body) {
-            Ok(incident) => incidents.push(incident),
-            Err(error) => tracing::error!(key = document.key, %error, "an incident of the ledger is not readable"),
-        }
-    }
+/// The engine as the ledger remembers it: incidents, the number that the next one gets, how good links have been.
+pub fn restored_engine(ledger: &Ledger, settings: &HubSettings, network: &Arc<Network>) -> anyhow::Result<Engine> {
+    let incidents = record::incidents(ledger)?;
     let counted = ledger.documents(COUNTER)?.into_iter().find(|d| d.key == INCIDENT_NUMBER);
     let next = counted.and_then(|d| d.body.parse().ok()).unwrap_or(1);
     let highest = incidents.iter().map(|i| i.number).max().unwrap_or(0);
-    Ok((incidents, next.max(highest + 1)))
+    let memory = ledger.documents(ALERT_MEMORY)?.pop().and_then(|d| serde_json::from_str::<AlertMemory>(&d.body).ok());
+    Ok(Engine::new(settings.alert.clone(), network.clone(), incidents, next.max(highest + 1))
+        .with_interval(settings.poll_interval)
+        .with_memory(memory.unwrap_or_default()))
 }
 
-/// One incident is one document: its key never changes while it lives.
+/// What stays the same while an incident lives.
 fn incident_key(incident: &Incident) -> String {
     let direction = incident.direction.map_or("both", crate::alert::Direction::as_str);
     let (condition, subject) = (incident.condition.as_str(), &incident.subject);
@@ -83,43 +87,16 @@ fn incident_key(incident: &Incident) -> String {
 }
 
 impl Lookout {
-    #[expect(clippy::too_many_arguments, reason = "the one place that joins the parts of the hub")]
-    pub fn new(
-        network: Arc<Network>,
-        settings: HubSettings,
-        ledger: Arc<Ledger>,
-        clock: SharedClock,
-        agents: watch::Receiver<BTreeMap<SiteId, AgentView>>,
-        parts: Vec<watch::Receiver<PartHealth>>,
-        snapshots: watch::Sender<Arc<Snapshot>>,
-        wakes: (Arc<Notify>, Arc<Notify>),
-        simulated: bool,
-        state: NetworkState,
-        engine: Engine,
-    ) -> Self {
-        let before = engine.incidents().map(|i| (incident_key(i), i.clone())).collect();
-        let memory = Memory { started_at: clock.now(), before, ..Memory::default() };
-        let (outbox_wake, ledger_wake) = wakes;
-        Self {
-            network,
-            settings,
-            ledger,
-            clock,
-            agents,
-            parts,
-            snapshots,
-            outbox_wake,
-            ledger_wake,
-            simulated,
-            state,
-            engine,
-            memory,
-        }
+    /// Joins the parts. `incidents` are those of the ledger: what they say now is no news.
+    pub fn new(parts: LookoutParts, engine: Engine) -> Self {
+        let before = engine.incidents().into_iter().map(|i| (incident_key(&i), i)).collect();
+        let memory = Memory { started_at: parts.clock.now(), before, ..Memory::default() };
+        Self { parts, engine, memory }
     }
 
     /// Runs until the process stops.
     pub async fn run(mut self, mut events: mpsc::Receiver<InboxEvent>, mut stop: Shutdown) -> anyhow::Result<()> {
-        let every = (self.settings.poll_interval / 4).clamp(Duration::from_millis(250), Duration::from_secs(5));
+        let every = (self.parts.settings.poll_interval / 4).clamp(Duration::from_millis(250), Duration::from_secs(5));
         let mut tick = tokio::time::interval(every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -136,21 +113,20 @@ impl Lookout {
 
     fn take(&mut self, event: InboxEvent) {
         let InboxEvent::Stored { agent, received_at, payload, .. } = event else { return };
-        self.ledger_wake.notify_one();
         self.memory.last_heard = Some(received_at);
         // The inbox has let only UTF-8 through that parses.
         let Ok(text) = std::str::from_utf8(&payload) else { return };
         let (samples, _) = wire::line::decode(text);
         for sample in &samples {
-            self.state.apply(&agent, sample, received_at);
+            self.parts.state.apply(&agent, sample, received_at);
         }
     }
 
     async fn evaluate(&mut self) {
-        let now = self.clock.now();
-        let mut view = self.state.evaluate(now);
-        view.agents.clone_from(&self.agents.borrow());
-        let changed = self.engine.step(now, &view, &self.state);
+        let now = self.parts.clock.now();
+        let mut view = self.parts.state.evaluate(now);
+        view.agents.clone_from(&self.parts.inbox.borrow().agents);
+        let changed = self.engine.step(now, &view, &self.parts.state);
         self.decide(now, &changed);
         self.derive(now, &view).await;
         self.save().await;
@@ -159,22 +135,28 @@ impl Lookout {
 
     /// Turns changes into documents: the incidents themselves, and the mails that they call for.
     fn decide(&mut self, now: UnixMillis, changed: &[Incident]) {
-        if changed.is_empty() {
-            return;
-        }
         for incident in changed {
             let key = incident_key(incident);
-            let before = self.memory.before.insert(key.clone(), incident.clone());
+            self.memory.unsaved.extend(record::incident_documents(incident));
+            if incident.is_dropped() {
+                self.memory.before.remove(&key);
+                continue;
+            }
+            let before = self.memory.before.insert(key, incident.clone());
             self.log(incident, before.as_ref());
-            if let Some(mail) = &self.settings.mail {
+            if let Some(mail) = &self.parts.settings.mail {
                 let mails = self.mails(now, mail, before.as_ref(), incident);
                 self.memory.unsaved.extend(mails);
             }
-            let body = serde_json::to_string(incident).unwrap_or_default();
-            self.memory.unsaved.push(Document { kind: INCIDENT.into(), key, body });
         }
-        let number = self.engine.next_number().to_string();
-        self.memory.unsaved.push(Document { kind: COUNTER.into(), key: INCIDENT_NUMBER.into(), body: number });
+        if let Some(memory) = self.engine.memory_to_write() {
+            let body = serde_json::to_string(memory).unwrap_or_default();
+            self.memory.unsaved.push(Document { kind: ALERT_MEMORY.into(), key: ALERT_MEMORY.into(), body });
+        }
+        if !changed.is_empty() {
+            let body = self.engine.next_number().to_string();
+            self.memory.unsaved.push(Document { kind: COUNTER.into(), key: INCIDENT_NUMBER.into(), body });
+        }
     }
 
     fn mails(
@@ -184,14 +166,31 @@ impl Lookout {
         before: Option<&Incident>,
         after: &Incident,
     ) -> Vec<Document> {
-        let public_url = self.settings.web.public_url.as_deref();
-        notify::decide::decide(&self.network, before, after)
+        let sender = notify::render::Sender {
+            from: &mail.from,
+            reply_to: mail.reply_to.as_deref(),
+            public_url: self.parts.settings.web.public_url.as_deref(),
+        };
+        let network = &self.parts.network;
+        notify::decide::decide(network, before, after)
             .iter()
-            .map(|request| {
-                let mail = notify::render::render(&self.network, after, request, now, mail, public_url);
-                notify::outbox::document(&mail)
-            })
+            .filter_map(|r| notify::render::render(network, after, &r.recipient, r.kind, now, &sender))
+            .map(|mail| notify::outbox::document(&mail))
             .collect()
+    }
+
+    /// The inbox, then the parts that the settings name.
+    fn part_health(&self) -> Vec<PartHealth> {
+        let inbox = self.parts.inbox.borrow();
+        let mqtt = PartHealth {
+            name: "mqtt",
+            ok: inbox.connected && inbox.store_error.is_none(),
+            detail: inbox.link_error.clone().or_else(|| inbox.store_error.clone()),
+            waiting: 0,
+            done_total: inbox.agents.values().map(|a| a.received_batches).sum(),
+            failed_total: inbox.set_aside + inbox.not_set_aside + inbox.stranger_messages,
+        };
+        std::iter::once(mqtt).chain(self.parts.parts.iter().map(|p| p.borrow().clone())).collect()
     }
 
     fn log(&self, incident: &Incident, before: Option<&Incident>) {
@@ -210,15 +209,15 @@ impl Lookout {
 
     /// Writes what the hub derives (links, sites) into the ledger, once a poll interval, for the sinks.
     async fn derive(&mut self, now: UnixMillis, view: &NetworkView) {
-        if self.memory.last_derived.is_some_and(|last| now.since(last) < self.settings.poll_interval) {
+        if self.memory.last_derived.is_some_and(|last| now.since(last) < self.parts.settings.poll_interval) {
             return;
         }
         self.memory.last_derived = Some(now);
         let samples = derived_samples(view);
-        let ledger = self.ledger.clone();
+        let ledger = self.parts.ledger.clone();
         let stored = tokio::task::spawn_blocking(move || ledger.store_own(&samples, now)).await;
         match stored {
-            Ok(Ok(())) => self.ledger_wake.notify_one(),
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "derived figures not stored"),
             Err(error) => tracing::error!(%error, "derived figures not stored"),
         }
@@ -230,11 +229,11 @@ impl Lookout {
             return;
         }
         let documents = self.memory.unsaved.clone();
-        let ledger = self.ledger.clone();
+        let ledger = self.parts.ledger.clone();
         match tokio::task::spawn_blocking(move || ledger.put_documents(&documents)).await {
             Ok(Ok(())) => {
                 self.memory.unsaved.clear();
-                self.outbox_wake.notify_one();
+                self.parts.outbox_wake.notify_one();
             }
             Ok(Err(error)) => {
                 tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "incidents not written yet");
@@ -247,28 +246,27 @@ impl Lookout {
 
     fn show(&mut self, now: UnixMillis, view: NetworkView) {
         self.memory.before.retain(|_, i| i.closed_at.is_none_or(|at| now.since(at) < SHOWN_AFTER_CLOSING));
-        let mut incidents: Vec<Incident> = self
+        let incidents: Vec<Incident> = self
             .engine
             .incidents()
+            .into_iter()
             .filter(|i| i.closed_at.is_none_or(|at| now.since(at) < SHOWN_AFTER_CLOSING))
-            .cloned()
             .collect();
-        incidents.sort_by_key(|i| std::cmp::Reverse((i.since, i.number)));
-        let patience = self.settings.poll_interval * 3 + Duration::from_secs(10);
+        let patience = self.parts.settings.poll_interval * 3 + Duration::from_secs(10);
         let heard = self.memory.last_heard.unwrap_or(self.memory.started_at);
         let snapshot = Snapshot {
-            network: self.network.clone(),
+            network: self.parts.network.clone(),
             view: Arc::new(view),
             incidents: Arc::new(incidents),
-            parts: self.parts.iter().map(|p| p.borrow().clone()).collect(),
+            parts: self.part_health(),
             generated_at: now,
             started_at: self.memory.started_at,
             blind_since: (now.since(heard) > patience).then_some(heard),
-            simulated: self.simulated,
+            simulated: self.parts.simulated,
             version: env!("CARGO_PKG_VERSION"),
-            agents_expected: self.network.agents().map(|s| s.id.clone()).collect(),
+            agents_expected: self.parts.network.agents().map(|s| s.id.clone()).collect(),
         };
-        self.snapshots.send_replace(Arc::new(snapshot));
+        self.parts.snapshots.send_replace(Arc::new(snapshot));
     }
 }
 

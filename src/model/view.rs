@@ -70,7 +70,8 @@ pub struct DirectionView {
     pub measured_at: Option<UnixMillis>,
     pub throughput_mbps: Reading,
     /// What must fit: the targets routed over it, or the link's own target, never under the floor of 30 where
-    /// anything is routed; 0 where nothing is.
+    /// anything is routed; 0 where nothing is. Where directions or peers share air time it includes the time that the
+    /// others take, so that a capacity of at least this much always suffices.
     pub required_mbps: f64,
 }
 
@@ -121,12 +122,14 @@ pub struct LinkView {
     pub downstream_end: Option<End>,
     pub near: Option<EndView>,
     pub far: Option<EndView>,
-    /// Sites with a target whose path in use crosses the link.
+    /// Sites with a target whose path in use crosses the link; of a link that is down, those whose path would cross
+    /// it if nothing was down.
     pub behind: Vec<SiteId>,
     /// Figures may open incidents: the family is verified, or the inventory trusts it.
     pub trusted: bool,
-    /// Of a bundle: members, and whether it runs on one that should stand by.
+    /// Of a bundle.
     pub members: Vec<LinkId>,
+    /// A bundle that runs on a member which should stand by, or a radio on its own backup channel.
     pub on_standby: bool,
 }
 
@@ -157,7 +160,8 @@ impl Bounds {
 
     /// The figure, where the unknown links do not matter.
     pub fn known(self) -> Option<f64> {
-        (self.high - self.low <= 1e-6 * self.high.max(1.0)).then_some(self.low)
+        // An infinite bound is within any relative distance of anything.
+        (self.high.is_finite() && self.high - self.low <= 1e-6 * self.high.max(1.0)).then_some(self.low)
     }
 }
 
@@ -206,6 +210,7 @@ impl TargetState {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SiteDirection {
     pub target_mbps: f64,
+    /// Never more than the target, for a site that draws its target draws no more.
     pub together: Bounds,
     pub alone: Bounds,
     pub possible: Bounds,
@@ -292,4 +297,17 @@ pub trait WhatIf {
     /// The edges that would still carry less than what is required of them, or nothing, if these edges had their
     /// last good capacity: a bundle, for instance, if its member had.
     fn edges_below_with(&self, restored: &[EdgeId]) -> BTreeSet<EdgeId>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_known_when_they_meet() {
+        assert_eq!(Bounds::exact(30.0).known(), Some(30.0));
+        assert_eq!(Bounds::ZERO.known(), Some(0.0));
+        assert_eq!(Bounds { low: 0.0, high: 30.0 }.known(), None);
+        assert_eq!(Bounds { low: 0.0, high: f64::INFINITY }.known(), None);
+    }
 }

@@ -490,7 +490,9 @@ mod tests {
         Disconnect,
         Hub(Option<(u128, u64)>),
         /// The hub stores what reached it, and says so or not.
-        HubStores { says: bool },
+        HubStores {
+            says: bool,
+        },
     }
 
     fn step() -> impl Strategy<Value = Step> {

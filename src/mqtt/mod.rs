@@ -5,4 +5,29 @@
 //! only what the hub reports as stored, [`inflight`] decides what is sent and sent again, and the inbox reports only
 //! what is durable in the ledger.
 
+pub mod agent;
+pub mod client;
 pub mod inflight;
+
+#[cfg(feature = "hub")]
+pub mod broker;
+#[cfg(feature = "hub")]
+pub mod inbox;
+#[cfg(feature = "hub")]
+mod judged;
+#[cfg(feature = "hub")]
+mod track;
+
+use crate::model::{NetworkId, SiteId};
+
+/// Fixed, so that an agent that restarts takes over what is left of its former connection, and brokers can tie a name
+/// to a certificate.
+pub fn agent_client_id(network: &NetworkId, agent: &SiteId) -> String {
+    format!("vedetta-{network}-{agent}")
+}
+
+/// Cannot be an agent's, for names have no underscore.
+#[cfg(feature = "hub")]
+pub fn hub_client_id(network: &NetworkId) -> String {
+    format!("vedetta-{network}-_hub")
+}

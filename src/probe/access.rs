@@ -46,7 +46,8 @@ impl Access {
             SnmpAccess::V2c { community } => Ok(Self::V2c { community: secrets.read(community)? }),
             SnmpAccess::V3 { user, auth, privacy } => {
                 let auth = auth.as_ref().map(|(p, s)| Ok::<_, SecretError>((*p, secrets.read(s)?))).transpose()?;
-                let privacy = privacy.as_ref().map(|(p, s)| Ok::<_, SecretError>((*p, secrets.read(s)?))).transpose()?;
+                let privacy =
+                    privacy.as_ref().map(|(p, s)| Ok::<_, SecretError>((*p, secrets.read(s)?))).transpose()?;
                 Self::v3(user, auth.as_ref(), privacy.as_ref())
             }
         }

@@ -59,8 +59,8 @@ pub enum ProbeError {
 fn hint(error: &SnmpError) -> &'static str {
     match error {
         SnmpError::Timeout => {
-            "Check that SNMP is switched on, that this machine may ask (access list, firewall), and the community: \
-             with a wrong one a device says nothing"
+            "Check that SNMP is switched on, that this machine may ask (access list, firewall), and the \
+             community: with a wrong one, or a wrong privacy password, a device says nothing"
         }
         SnmpError::Refused => "Check the user, its passwords and its protocols",
         SnmpError::Malformed => "Something else than SNMP may use that port",
@@ -216,7 +216,8 @@ impl ProbeReport {
                     let below = field.starts_with("capacity_") && *value < self.target_mbps;
                     let text = if below { paint.bad(&text) } else { text };
                     let from = from.map(|from| format!(" {}", from.as_str())).unwrap_or_default();
-                    let target = if below { format!("  below {} Mbps", number(self.target_mbps)) } else { String::new() };
+                    let target =
+                        if below { format!("  below {} Mbps", number(self.target_mbps)) } else { String::new() };
                     writeln!(out, "  {field:<24} {text}{from}{target}")
                 }
                 Reading::Missing(why) => {
@@ -331,3 +332,6 @@ fn port_json(port: &Port) -> Json {
     object["rate_mbps"] = rate.map_or(Json::Null, |rate| json_number("rate", rate));
     object
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,9 @@ use crate::runtime::clock::Clock;
 const LEARN_AGAIN: Duration = Duration::from_hours(1);
 /// Tables that may have changed, by a count that differs, are looked at again after so many polls.
 const SUSPECT_POLLS: u32 = 10;
+/// A sector that misses a peer of ours is walked at each of so many polls, then once in so many: the peer may be away
+/// for good, and the walk costs a packet for every other peer.
+const MISSED_POLLS: u32 = 5;
 
 /// How a device is to be read.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +72,7 @@ struct Known {
     rates: BTreeMap<String, [CounterRate; 2]>,
     stale: Vec<&'static str>,
     suspect_polls: u32,
+    missed_polls: u32,
 }
 
 /// The poller of one device.
@@ -104,7 +108,7 @@ impl<S: SnmpGet> Poller<S> {
         let answers = self.ask().await?;
         let (at, mono) = (clock.now(), clock.mono());
         if self.note_restart(&answers) {
-            self.session.restarted();
+            self.session.forget();
             // Another firmware may have started: the next poll learns afresh, this one has what it asked for.
             if let Some(known) = &mut self.known {
                 known.learnt_at = None;
@@ -115,22 +119,22 @@ impl<S: SnmpGet> Poller<S> {
 
     /// Identifies the device and learns its rows, ports, model and firmware.
     async fn learn(&mut self, clock: &dyn Clock) -> Result<(), SnmpError> {
+        // What it did not offer an hour ago it may offer now.
+        self.session.forget();
         let system: Vec<Oid> = [SYS_DESCR, SYS_OBJECT_ID, SYS_UP_TIME].map(Oid::from).into();
         let mut answers = self.session.get(&system).await?;
         let sys_object_id = match answers.value(&SYS_OBJECT_ID.into()) {
             Ok(Value::Oid(oid)) => Some(oid.clone()),
             _ => None,
         };
-        let (family, why) = match self.manner.family {
-            Some(family) => (family, "the inventory says so".to_owned()),
-            None => {
-                let asks = radio::candidates(sys_object_id.as_ref()).into_iter().flat_map(|f| f.asks);
-                let asks: Vec<Oid> = asks.map(|ask| Oid::from(*ask)).collect();
-                if !asks.is_empty() {
-                    answers.extend(self.session.get(&asks).await?);
-                }
-                identify(sys_object_id.as_ref(), &answers)
+        let (family, why) = if let Some(family) = self.manner.family {
+            (family, "the inventory says so".to_owned())
+        } else {
+            let questions = radio::questions(sys_object_id.as_ref());
+            if !questions.is_empty() {
+                answers.extend(self.session.get(&questions).await?);
             }
+            identify(sys_object_id.as_ref(), &answers)
         };
         let mut rows = Rows::default();
         for table in family.tables {
@@ -153,8 +157,17 @@ impl<S: SnmpGet> Poller<S> {
             (rates, up_ticks) = (before.rates, before.up_ticks);
         }
         let learnt_at = Some(clock.mono());
-        self.known =
-            Some(Known { identity, rows, ports, learnt_at, up_ticks, rates, stale: Vec::new(), suspect_polls: 0 });
+        self.known = Some(Known {
+            identity,
+            rows,
+            ports,
+            learnt_at,
+            up_ticks,
+            rates,
+            stale: Vec::new(),
+            suspect_polls: 0,
+            missed_polls: 0,
+        });
         Ok(())
     }
 
@@ -173,8 +186,7 @@ impl<S: SnmpGet> Poller<S> {
     async fn look_again(&mut self) -> Result<(), SnmpError> {
         let Some(known) = &mut self.known else { return Ok(()) };
         let stale = known.stale.clone();
-        let tables: Vec<&Table> =
-            known.identity.family.tables.iter().filter(|t| stale.contains(&t.name)).collect();
+        let tables: Vec<&Table> = known.identity.family.tables.iter().filter(|t| stale.contains(&t.name)).collect();
         for table in tables {
             let rows = self.walk(table).await?;
             if let Some(known) = &mut self.known {
@@ -228,7 +240,12 @@ impl<S: SnmpGet> Poller<S> {
                 radio.set(field, reading);
             }
         }
-        known.stale.extend(stale);
+        known.missed_polls = if stale.is_empty() { 0 } else { known.missed_polls.saturating_add(1) };
+        let walk =
+            !scope.sector || known.missed_polls <= MISSED_POLLS || known.missed_polls.is_multiple_of(MISSED_POLLS);
+        if walk {
+            known.stale.extend(stale);
+        }
         if suspect.is_empty() {
             known.suspect_polls = 0;
         } else {
@@ -264,3 +281,6 @@ pub fn silent_radios(last: &[Radio], why: Missing) -> Vec<Radio> {
     };
     last.iter().map(silent).filter(|radio| !radio.readings.is_empty()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_snmp::{Candidate, Error, RequestRegistration, ResponseIdentity, Transport};
+use async_snmp::message::V3Message;
+use async_snmp::v3::classify_report;
+use async_snmp::{Candidate, DecodeConfig, Error, RequestRegistration, ResponseIdentity, Transport};
 use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
@@ -26,6 +28,9 @@ pub struct Counters {
     requests: AtomicU64,
     timeouts: AtomicU64,
     malformed: AtomicU64,
+    /// SNMPv3 Reports that are not authenticated: the crate does not act on them, for anybody could send them, but
+    /// when nothing better comes they tell a refusal from silence.
+    reports: AtomicU64,
 }
 
 /// A snapshot of [`Counters`].
@@ -48,6 +53,10 @@ impl Counters {
         }
     }
 
+    pub fn reports(&self) -> u64 {
+        self.reports.load(Ordering::Relaxed)
+    }
+
     pub fn note_malformed(&self) {
         self.malformed.fetch_add(1, Ordering::Relaxed);
     }
@@ -65,13 +74,13 @@ impl Exchange {
         Self { target, counters }
     }
 
-    fn network(&self, source: std::io::Error) -> Box<Error> {
-        Error::Network { target: self.target, source }.boxed()
+    fn network(&self, source: std::io::Error) -> Error {
+        Error::Network { target: self.target, source }
     }
 
-    fn timed_out(&self, started: Instant) -> Box<Error> {
+    fn timed_out(&self, started: Instant) -> Error {
         self.counters.timeouts.fetch_add(1, Ordering::Relaxed);
-        Error::Timeout { target: self.target, elapsed: started.elapsed(), retries: 0 }.boxed()
+        Error::Timeout { target: self.target, elapsed: started.elapsed(), retries: 0 }
     }
 
     async fn socket(&self) -> std::io::Result<UdpSocket> {
@@ -87,8 +96,8 @@ impl Exchange {
 
 impl Transport for Exchange {
     async fn send(&self, data: &[u8]) -> async_snmp::Result<()> {
-        let socket = self.socket().await.map_err(|e| self.network(e))?;
-        socket.send(data).await.map_err(|e| self.network(e))?;
+        let socket = self.socket().await.map_err(|e| self.network(e).boxed())?;
+        socket.send(data).await.map_err(|e| self.network(e).boxed())?;
         Ok(())
     }
 
@@ -105,16 +114,16 @@ impl Transport for Exchange {
         let started = Instant::now();
         let deadline = registration.deadline();
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let socket = self.socket().await.map_err(|e| self.network(e))?;
+        let socket = self.socket().await.map_err(|e| self.network(e).boxed())?;
         match timeout_at(deadline, socket.send(data)).await {
-            Err(_) => return Err(self.timed_out(started)),
-            Ok(sent) => sent.map_err(|e| self.network(e))?,
+            Err(_) => return Err(self.timed_out(started).boxed()),
+            Ok(sent) => sent.map_err(|e| self.network(e).boxed())?,
         };
         let mut buffer = vec![0; ANSWER_BYTES_MAX + 1];
         for _ in 0..STRAYS_MAX {
             let size = match timeout_at(deadline, socket.recv(&mut buffer)).await {
-                Err(_) => return Err(self.timed_out(started)),
-                Ok(received) => received.map_err(|e| self.network(e))?,
+                Err(_) => return Err(self.timed_out(started).boxed()),
+                Ok(received) => received.map_err(|e| self.network(e).boxed())?,
             };
             let answer = &buffer[..size];
             if size <= ANSWER_BYTES_MAX
@@ -123,7 +132,11 @@ impl Transport for Exchange {
             {
                 return Ok(accepted);
             }
-            self.counters.note_malformed();
+            if is_report(answer) {
+                self.counters.reports.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.counters.note_malformed();
+            }
         }
         Err(Error::MalformedResponse { target: self.target }.boxed())
     }
@@ -143,4 +156,10 @@ impl Transport for Exchange {
     fn is_reliable(&self) -> bool {
         false
     }
+}
+
+/// Whether this is a plain SNMPv3 Report: an unknown user, a wrong digest (RFC 3414, section 3.2).
+fn is_report(datagram: &[u8]) -> bool {
+    let message = V3Message::decode(Bytes::copy_from_slice(datagram), DecodeConfig::DEFAULT);
+    message.is_ok_and(|message| message.value.pdu().is_some_and(|pdu| classify_report(pdu).is_ok()))
 }

@@ -17,4 +17,6 @@ mod sampling;
 pub mod schedule;
 pub mod service;
 pub mod snmp;
+#[cfg(test)]
+mod testing;
 pub mod value;

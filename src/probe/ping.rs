@@ -26,7 +26,7 @@ const ROUNDS_MAX: usize = 256;
 /// Pause between the echoes of one round, so that one full queue on the way does not swallow the whole round.
 const ECHO_GAP: Duration = Duration::from_millis(20);
 /// Longest wait for one answer.
-const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+const TIMEOUT_MAX: Duration = Duration::from_mins(1);
 /// Bytes asked for the receive buffer; the kernel grants at most `net.core.rmem_max`.
 const RECEIVE_BUFFER_BYTES: usize = 1 << 20;
 /// Bytes after the ICMP header: those of the classic `ping`.

@@ -135,10 +135,11 @@ fn resolve(
     let mut resolved = BTreeMap::new();
     for (id, users) in users {
         let Some(credential) = overrides.get(id.as_str()).or_else(|| network.credentials.get(id.as_str())) else {
-            problems.extend(users.iter().map(|device| PlanError::UnknownCredential {
-                device: device.id.clone(),
-                credential: id.clone(),
-            }));
+            problems.extend(
+                users
+                    .iter()
+                    .map(|device| PlanError::UnknownCredential { device: device.id.clone(), credential: id.clone() }),
+            );
             continue;
         };
         match Access::resolve(&credential.access, secrets) {
@@ -188,19 +189,14 @@ fn device_plan(
     })
 }
 
-/// MAC addresses of the devices at the other ends of a device's links and of its sector.
+/// MAC addresses of a device's peers: those of its sector, else the devices at the other ends of its links.
 fn peers(network: &Network, device: &Device) -> BTreeSet<String> {
-    let linked = network.links.values().filter_map(|link| {
-        if link.near == device.id {
-            Some(&link.far)
-        } else if link.far == device.id {
-            Some(&link.near)
-        } else {
-            None
-        }
-    });
-    let sector = network.sector_of(&device.id).into_iter().flat_map(|sector| &sector.peers);
-    linked.chain(sector).filter_map(|id| network.devices.get(id.as_str())?.mac.clone()).collect()
+    let mac = |id: &DeviceId| network.devices.get(id.as_str())?.mac.clone();
+    if let Some(sector) = network.sector_of(&device.id) {
+        return sector.peers.iter().filter_map(mac).collect();
+    }
+    let ends = network.links.values().flat_map(|link| [(&link.near, &link.far), (&link.far, &link.near)]);
+    ends.filter(|(end, _)| **end == device.id).filter_map(|(_, other)| mac(other)).collect()
 }
 
 fn services(network: &Network, agent: &SiteId) -> Vec<ServicePlan> {
@@ -220,3 +216,6 @@ fn pings(network: &Network, agent: &SiteId, devices: &[&Device]) -> Vec<PingPlan
     });
     devices.iter().map(device).chain(backhauls).collect()
 }
+
+#[cfg(test)]
+mod tests;

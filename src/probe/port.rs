@@ -81,9 +81,8 @@ pub struct Ports {
 /// that call themselves Ethernet.
 pub fn naming_requests(types: &[Row], named: bool) -> Vec<Oid> {
     let wanted = |row: &&Row| named || row.value == Value::Integer(ETHERNET);
-    let cells = |row: &Row| {
-        [IF_DESCR, IF_NAME, IF_SPEED, IF_HIGH_SPEED].map(|column| Oid::of(column, &row.index)).into_iter()
-    };
+    let cells =
+        |row: &Row| [IF_DESCR, IF_NAME, IF_SPEED, IF_HIGH_SPEED].map(|column| Oid::of(column, &row.index)).into_iter();
     types.iter().filter(wanted).flat_map(cells).collect()
 }
 
@@ -214,15 +213,10 @@ fn read_port(port: &mut Interface, rates: &mut [CounterRate; 2], answers: &Answe
     readings.insert("rate_mbps", if down { Reading::Missing(Missing::LinkDown) } else { rate });
     let (hc_in, hc_out) = (answers.counter(&of(IF_HC_IN_OCTETS)), answers.counter(&of(IF_HC_OUT_OCTETS)));
     let wide = hc_in.is_ok() && hc_out.is_ok();
-    let (octets_in, octets_out) = if wide {
-        (hc_in, hc_out)
-    } else {
-        (answers.counter(&of(IF_IN_OCTETS)), answers.counter(&of(IF_OUT_OCTETS)))
-    };
+    let (octets_in, octets_out) =
+        if wide { (hc_in, hc_out) } else { (answers.counter(&of(IF_IN_OCTETS)), answers.counter(&of(IF_OUT_OCTETS))) };
     let [tx, rx] = rates;
-    for (field, counter, keeper) in
-        [("throughput_tx_mbps", octets_out, tx), ("throughput_rx_mbps", octets_in, rx)]
-    {
+    for (field, counter, keeper) in [("throughput_tx_mbps", octets_out, tx), ("throughput_rx_mbps", octets_in, rx)] {
         let reading = match counter {
             Ok(counter) => keeper.rate_mbps(counter, at, rate.get()),
             Err(why) => Reading::Missing(why),
@@ -239,3 +233,6 @@ fn read_port(port: &mut Interface, rates: &mut [CounterRate; 2], answers: &Answe
     }
     Port { index: port.index, name: port.name.clone(), readings }
 }
+
+#[cfg(test)]
+mod tests;

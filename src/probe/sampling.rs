@@ -39,12 +39,7 @@ type Texts = BTreeMap<&'static str, String>;
 
 impl DeviceSamples {
     pub fn new(agent: &SiteId, plan: &DevicePlan) -> Self {
-        Self {
-            agent: agent.clone(),
-            site: plan.site.clone(),
-            device: plan.device.to_string(),
-            told: BTreeMap::new(),
-        }
+        Self { agent: agent.clone(), site: plan.site.clone(), device: plan.device.to_string(), told: BTreeMap::new() }
     }
 
     fn sample(&self, measurement: &'static Measurement, at: UnixMillis) -> Sample {
@@ -118,11 +113,8 @@ fn set_all(sample: &mut Sample, readings: &BTreeMap<&'static str, Reading>) {
 
 fn texts(identity: &Identity, radio: &Radio) -> Texts {
     let mut texts = Texts::from([("profile", identity.family.profile.to_owned())]);
-    let optional = [
-        ("model", &identity.info.model),
-        ("firmware", &identity.info.firmware),
-        ("modulation", &radio.modulation),
-    ];
+    let optional =
+        [("model", &identity.info.model), ("firmware", &identity.info.firmware), ("modulation", &radio.modulation)];
     texts.extend(optional.into_iter().filter_map(|(field, text)| Some((field, text.clone()?))));
     texts
 }
@@ -156,11 +148,7 @@ impl Echoes {
         };
         let middle = rtt.len() / 2;
         let median = if rtt.len() % 2 == 1 { rtt[middle] } else { f64::midpoint(rtt[middle - 1], rtt[middle]) };
-        Self {
-            loss_percent,
-            rtt_ms_median: Reading::value(median),
-            rtt_ms_spread: Reading::value(slowest - fastest),
-        }
+        Self { loss_percent, rtt_ms_median: Reading::value(median), rtt_ms_spread: Reading::value(slowest - fastest) }
     }
 
     fn set(self, sample: &mut Sample) {
@@ -172,10 +160,8 @@ impl Echoes {
 
 /// The sample of a device's echoes.
 pub fn device_ping(agent: &SiteId, site: &SiteId, device: &str, at: UnixMillis, echoes: Echoes) -> Sample {
-    let mut sample = Sample::new(&PING, at)
-        .tag(Tag::Agent, agent.as_str())
-        .tag(Tag::Site, site.as_str())
-        .tag(Tag::Device, device);
+    let mut sample =
+        Sample::new(&PING, at).tag(Tag::Agent, agent.as_str()).tag(Tag::Site, site.as_str()).tag(Tag::Device, device);
     echoes.set(&mut sample);
     sample
 }
@@ -266,7 +252,8 @@ mod tests {
         let dead = round(5, &[]);
         let unsent = Echoes::of(&Err(PingError::NotAllowed));
         let fine = round(5, &[9.0; 5]);
-        let sample = |gateway, outside: &[Echoes]| backhaul_ping(&site, &site, "fibra", UnixMillis(0), gateway, outside);
+        let sample =
+            |gateway, outside: &[Echoes]| backhaul_ping(&site, &site, "fibra", UnixMillis(0), gateway, outside);
         let good = sample(Some(dead), &[unsent, dead, fine]);
         assert_eq!(good.reading("loss_percent"), Some(Reading::value(0.0)));
         assert_eq!(good.reading("rtt_ms_median"), Some(Reading::value(9.0)));

@@ -63,14 +63,14 @@ impl Shared {
     async fn hand_over(&mut self, samples: Vec<Sample>) -> bool {
         let n = samples.len() as u64;
         tokio::select! {
-            sent = timeout(self.deadline(), self.samples.send(samples)) => match sent {
-                Ok(sent) => sent.is_ok(),
-                Err(_) => {
-                    self.dropped.add(n);
-                    tracing::error!(samples = n, "samples dropped: the queue to the spool is full");
-                    true
+            sent = timeout(self.deadline(), self.samples.send(samples)) => {
+                if let Ok(sent) = sent {
+                    return sent.is_ok();
                 }
-            },
+                self.dropped.add(n);
+                tracing::error!(samples = n, "samples dropped: the queue to the spool is full");
+                true
+            }
             () = self.shutdown.wait() => false,
         }
     }

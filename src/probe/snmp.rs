@@ -80,8 +80,8 @@ pub trait SnmpGet: Send {
     /// The rows of one column, at most `rows_max`, by GETNEXT.
     fn column(&mut self, column: &[u32], rows_max: usize) -> impl Future<Output = Result<Column, SnmpError>> + Send;
 
-    /// Forgets what the device did not offer: it has restarted, perhaps with another firmware.
-    fn restarted(&mut self);
+    /// Forgets what the device did not offer: with another firmware it may.
+    fn forget(&mut self);
 
     fn counts(&self) -> Counts;
 
@@ -112,6 +112,13 @@ pub struct Session {
 enum Question<'a> {
     Get(&'a [Oid]),
     Next(&'a Oid),
+}
+
+/// Datagrams that were no answer, before and after a question.
+#[derive(Clone, Copy)]
+struct Strays {
+    malformed: u64,
+    reports: u64,
 }
 
 /// How a question failed.
@@ -145,10 +152,9 @@ impl Session {
         match (self.access.version(), self.spoken) {
             (Version::V1, _) | (Version::V2c, Some(Version::V1)) => &[Version::V1],
             (Version::V3, _) => &[Version::V3],
-            (Version::V2c, Some(_)) => &[Version::V2c],
             (Version::V2c, None) if self.failures == 0 => &[Version::V2c, Version::V1],
             (Version::V2c, None) if self.failures % 2 == 1 => &[Version::V1],
-            (Version::V2c, None) => &[Version::V2c],
+            (Version::V2c, _) => &[Version::V2c],
         }
     }
 
@@ -210,7 +216,7 @@ impl Session {
 
     async fn ask_once(&mut self, version: Version, question: Question<'_>) -> Result<Vec<(Oid, Value)>, Failure> {
         let client = self.client(version).map_err(Failure::Snmp)?;
-        let before = self.counters.snapshot().malformed;
+        let before = self.strays();
         let answer = match question {
             Question::Get(oids) => {
                 let wire: Vec<_> = oids.iter().map(to_wire).collect();
@@ -250,7 +256,11 @@ impl Session {
         answer.map(|bindings| bindings.into_iter().map(|b| (Oid::from(b.oid.arcs()), from_wire(b.value))).collect())
     }
 
-    fn failure(&self, error: &Error, asked: &[Oid], malformed_before: u64) -> Failure {
+    fn strays(&self) -> Strays {
+        Strays { malformed: self.counters.snapshot().malformed, reports: self.counters.reports() }
+    }
+
+    fn failure(&self, error: &Error, asked: &[Oid], before: Strays) -> Failure {
         if let Error::Snmp { status, index, .. } = error.exchange_source() {
             let named = usize::try_from(*index).ok().and_then(|i| i.checked_sub(1)).and_then(|i| asked.get(i));
             match (status, named) {
@@ -259,12 +269,14 @@ impl Session {
                 _ => {}
             }
         }
-        Failure::Snmp(self.classify(error, malformed_before))
+        Failure::Snmp(self.classify(error, before))
     }
 
-    fn classify(&self, error: &Error, malformed_before: u64) -> SnmpError {
-        let stray = self.counters.snapshot().malformed > malformed_before;
+    fn classify(&self, error: &Error, before: Strays) -> SnmpError {
+        let now = self.strays();
+        let stray = now.malformed > before.malformed;
         match error.kind() {
+            ErrorKind::Timeout if now.reports > before.reports => SnmpError::Refused,
             // Silence after a datagram that was no answer: the device is there, and talks nonsense.
             ErrorKind::Timeout if stray => SnmpError::Malformed,
             ErrorKind::Timeout => SnmpError::Timeout,
@@ -405,7 +417,7 @@ impl SnmpGet for Session {
         Ok(found)
     }
 
-    fn restarted(&mut self) {
+    fn forget(&mut self) {
         self.not_offered.clear();
         self.offered.clear();
     }
@@ -440,3 +452,6 @@ fn from_wire(value: async_snmp::Value) -> Value {
         _ => Value::Other,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,9 +109,8 @@ impl Answers {
     /// The value of an object; exceptions and objects that were never asked for are `NotOffered`.
     pub fn value(&self, oid: &Oid) -> Result<&Value, Missing> {
         match self.0.get(oid) {
-            None => Err(Missing::NotOffered),
+            None | Some(Ok(Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMib)) => Err(Missing::NotOffered),
             Some(Err(why)) => Err(*why),
-            Some(Ok(Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMib)) => Err(Missing::NotOffered),
             Some(Ok(value)) => Ok(value),
         }
     }

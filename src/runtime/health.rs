@@ -7,3 +7,17 @@ pub fn resident_bytes() -> Option<u64> {
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib * 1024)
 }
+
+/// The state of a part of the hub that talks to the world.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PartHealth {
+    /// `mqtt`, `influxdb`, `mail`.
+    pub name: &'static str,
+    pub ok: bool,
+    /// What is wrong, in words.
+    pub detail: Option<String>,
+    /// Batches or mails waiting.
+    pub waiting: u64,
+    pub done_total: u64,
+    pub failed_total: u64,
+}

@@ -61,19 +61,17 @@ impl Tasks {
 
     /// Waits for all tasks after `shutdown`, or for the first that ends before it: that is an error which names it.
     pub async fn run(mut self, mut shutdown: Shutdown) -> anyhow::Result<()> {
-        loop {
-            let ended = tokio::select! {
-                () = shutdown.wait() => break,
-                ended = self.set.join_next() => ended,
-            };
-            match ended {
-                None => return Ok(()),
-                Some(Err(panic)) => return Err(anyhow::anyhow!("a task died: {panic}")),
-                Some(Ok((name, Err(e)))) => return Err(e.context(format!("task {name} failed"))),
-                // A task may see the shutdown a moment before this loop does.
-                Some(Ok((_, Ok(())))) if shutdown.is_set() => break,
-                Some(Ok((name, Ok(())))) => return Err(anyhow::anyhow!("task {name} ended by itself")),
-            }
+        let first = tokio::select! {
+            () = shutdown.wait() => None,
+            ended = self.set.join_next() => ended,
+        };
+        match first {
+            None => {}
+            Some(Err(panic)) => return Err(anyhow::anyhow!("a task died: {panic}")),
+            Some(Ok((name, Err(e)))) => return Err(e.context(format!("task {name} failed"))),
+            // A task may see the shutdown a moment before this one does.
+            Some(Ok((_, Ok(())))) if shutdown.is_set() => {}
+            Some(Ok((name, Ok(())))) => return Err(anyhow::anyhow!("task {name} ended by itself")),
         }
         while let Some(ended) = self.set.join_next().await {
             match ended {

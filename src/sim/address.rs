@@ -86,12 +86,12 @@ pub fn separate_backhauls(network: &mut Network) {
 pub fn mac_of(id: &DeviceId, known: Option<&str>) -> [u8; 6] {
     let parse = |text: &str| {
         let value = u64::from_str_radix(text, 16).ok().filter(|_| text.len() == 12)?;
-        let [_, _, a, b, c, d, e, f] = value.to_be_bytes();
-        Some([a, b, c, d, e, f])
+        value.to_be_bytes()[2..].try_into().ok()
     };
     known.and_then(parse).unwrap_or_else(|| {
-        let [a, b, c, d, e, ..] = hash(&[b"mac", id.as_str().as_bytes()]).to_be_bytes();
-        [0x02, a, b, c, d, e]
+        let mut mac = [0x02; 6];
+        mac[1..].copy_from_slice(&hash(&[b"mac", id.as_str().as_bytes()]).to_be_bytes()[..5]);
+        mac
     })
 }
 

@@ -1,5 +1,6 @@
 //! `vedetta simulate`: only the simulated devices.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -170,13 +171,14 @@ fn table(listing: &Listing) -> String {
         format!("{}\n", cells.join("  ").trim_end())
     };
     let mut text: String = rows.iter().map(line).collect();
-    text.push_str(&format!(
-        "{} devices, scenario \"{}\" at {} times the clock, seed {}; Ctrl-C ends it\n",
+    let _ = writeln!(
+        text,
+        "{} devices, scenario \"{}\" at {} times the clock, seed {}; Ctrl-C ends it",
         listing.devices.len(),
         listing.scenario,
         listing.speed,
         listing.seed
-    ));
+    );
     text
 }
 

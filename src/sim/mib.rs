@@ -3,13 +3,15 @@
 //! Objects, indexes, units and types as real devices of the family have them: SNMPv2-MIB, IF-MIB, UI-AF60-MIB,
 //! UBNT-AirMAX-MIB, IEEE802dot11-MIB and MIKROTIK-MIB.
 
+mod mikrotik;
+
 use async_snmp::handler::OidTable;
 use async_snmp::{Oid, Value};
 
 use super::address::hash;
 use super::plan::{Plan, STRANGERS, SimDevice, SimLink, index_of};
 use super::radio::{Band, Family};
-use super::world::{EndFigures, LinkFigures, Snapshot};
+use super::world::{EndFigures, LinkFigures, Snapshot, Traffic};
 use crate::model::network::End;
 
 /// SNMPv2-MIB `system`.
@@ -27,8 +29,6 @@ const AIRMAX: &[u32] = &[41112, 1, 4];
 const AIRMAX_STATION: &[u32] = &[41112, 1, 4, 7, 1];
 /// IEEE802dot11-MIB `dot11ResourceInfoEntry`.
 const DOT11_RESOURCE: &[u32] = &[1, 2, 840, 10036, 3, 1, 2, 1];
-/// MIKROTIK-MIB, below `enterprises`.
-const MIKROTIK: &[u32] = &[14988, 1, 1];
 /// IANAifType.
 const ETHERNET: i32 = 6;
 const IEEE80211: i32 = 71;
@@ -52,6 +52,12 @@ struct Peer<'a> {
     name: &'a str,
     tx_mbps: f64,
     rx_mbps: f64,
+    traffic: Traffic,
+}
+
+/// MCS of what an end receives.
+fn mcs(end: &EndFigures) -> i32 {
+    end.rx.map_or(0, |step| step.mcs)
 }
 
 impl Peer<'_> {
@@ -61,10 +67,6 @@ impl Peer<'_> {
 
     fn meters(&self) -> i32 {
         (self.link.km * 1000.0).round() as i32
-    }
-
-    fn mcs(&self, end: &EndFigures) -> i32 {
-        end.rx.map_or(0, |step| step.mcs)
     }
 }
 
@@ -86,7 +88,7 @@ pub fn table(plan: &Plan, snapshot: &Snapshot, index: usize) -> OidTable<Value> 
         device,
         index,
         snapshot,
-        peers: peers(plan, snapshot, device),
+        peers: peers(plan, snapshot, index),
         capacity: !snapshot.no_capacity_objects.contains(&device.id),
         rows: Vec::with_capacity(128),
     };
@@ -102,8 +104,8 @@ pub fn table(plan: &Plan, snapshot: &Snapshot, index: usize) -> OidTable<Value> 
     writer.rows.into_iter().collect()
 }
 
-fn peers<'a>(plan: &'a Plan, snapshot: &'a Snapshot, device: &SimDevice) -> Vec<Peer<'a>> {
-    let peer = |(link, end): &(usize, End)| {
+fn peers<'a>(plan: &'a Plan, snapshot: &'a Snapshot, index: usize) -> Vec<Peer<'a>> {
+    let peer = |((link, end), traffic): (&(usize, End), &Traffic)| {
         let (link, figures) = (&plan.links[*link], &snapshot.links[*link]);
         let ends = figures.ends.filter(|_| figures.up)?;
         let other = &plan.devices[link.device(end.other())];
@@ -119,9 +121,10 @@ fn peers<'a>(plan: &'a Plan, snapshot: &'a Snapshot, device: &SimDevice) -> Vec<
             name: other.id.as_str(),
             tx_mbps,
             rx_mbps,
+            traffic: *traffic,
         })
     };
-    device.ends.iter().filter_map(peer).collect()
+    plan.devices[index].ends.iter().zip(&snapshot.devices[index].traffic).filter_map(peer).collect()
 }
 
 fn text(text: impl Into<String>) -> Value {
@@ -181,22 +184,29 @@ impl Writer<'_> {
     }
 
     fn interfaces(&mut self) {
-        let traffic = self.snapshot.devices[self.index].traffic;
-        let (sent, received) = (traffic.sent_bytes as u64, traffic.received_bytes as u64);
+        let (sent, received) = self.snapshot.devices[self.index].octets();
         let radio = match self.device.family {
             Family::Af60 => Some(("wlan0", ETHERNET, 0)),
             // ifSpeed 0 on a live radio: real ones say so too.
             Family::AirmaxAc => Some(("ath0", ETHERNET, 0)),
-            Family::Mikrotik60 => {
-                let rate = self.peers.first().map_or(0.0, |p| p.tx_mbps.min(p.rx_mbps));
-                Some(("wlan60-1", IEEE80211, rate as u32))
-            }
+            Family::Mikrotik60 => Some(("wlan60-1", IEEE80211, self.phy_mbps())),
             Family::MikrotikClassic => Some(("wlan1", IEEE80211, 0)),
             Family::Generic => None,
         };
         if let Some((name, if_type, rate_mbps)) = radio {
-            let up = !self.peers.is_empty();
-            self.interface(RADIO_IF, name, if_type, rate_mbps, up, [received, sent]);
+            // The parent of a 60 GHz bridge's stations is "down", and they carry the traffic.
+            let has_stations = self.device.family == Family::Mikrotik60 && self.is_near();
+            let up = !self.peers.is_empty() && !has_stations;
+            let octets = if has_stations { [0, 0] } else { [received, sent] };
+            self.interface(RADIO_IF, name, if_type, rate_mbps, up, octets);
+            if has_stations {
+                for n in 0..self.peers.len() {
+                    let traffic = self.peers[n].traffic;
+                    let octets = [traffic.received_bytes as u64, traffic.sent_bytes as u64];
+                    let name = format!("wlan60-station-{}", n + 1);
+                    self.interface(FIRST_STATION_IF + n as u32, &name, IEEE80211, self.phy_mbps(), true, octets);
+                }
+            }
         }
         let port_mbps = if self.snapshot.port_100.contains(&self.device.id) { 100 } else { 1000 };
         let ports = self.device.ports.clone();
@@ -244,6 +254,11 @@ impl Writer<'_> {
         }
     }
 
+    /// The one PHY rate that a 60 GHz MikroTik tells for both directions, Mbps; 0 without a peer.
+    fn phy_mbps(&self) -> u32 {
+        self.peers.first().map_or(0, |p| p.tx_mbps.min(p.rx_mbps).round() as u32)
+    }
+
     fn is_near(&self) -> bool {
         self.device.ends.first().is_none_or(|(_, end)| *end == End::Near)
     }
@@ -272,12 +287,14 @@ impl Writer<'_> {
             put(2, text("main"));
             put(3, whole(peer.here.rsl_dbm));
             put(4, whole(peer.here.snr_db));
-            put(5, Value::Integer(peer.mcs(&peer.there)));
-            put(6, Value::Integer(peer.mcs(&peer.here)));
+            put(5, Value::Integer(mcs(&peer.there)));
+            put(6, Value::Integer(mcs(&peer.here)));
             if self.capacity {
                 put(7, kbps(peer.tx_mbps));
                 put(8, kbps(peer.rx_mbps));
             }
+            put(9, Value::Counter64(peer.traffic.sent_bytes as u64));
+            put(10, Value::Counter64(peer.traffic.received_bytes as u64));
             put(11, kbps(sending));
             put(12, kbps(receiving));
             put(13, text("AF60-LR"));
@@ -362,6 +379,8 @@ impl Writer<'_> {
             put(6, Value::Integer(90));
             put(11, Value::Integer((peer.tx_mbps * 1.25e6) as i32));
             put(12, Value::Integer((peer.rx_mbps * 1.25e6) as i32));
+            put(13, Value::Counter64(peer.traffic.sent_bytes as u64));
+            put(14, Value::Counter64(peer.traffic.received_bytes as u64));
             put(15, Value::TimeTicks(360_000));
             put(16, whole(peer.here.snr_db));
             if self.capacity {
@@ -378,8 +397,8 @@ impl Writer<'_> {
 
     /// A customer of the operator's on our sector: what is seen of it must stay on the agent.
     fn airmax_stranger(&mut self, i: usize) {
-        let [_, _, _, _, b, c, d, e] = hash(&[b"stranger", &self.device.salt.to_le_bytes(), &[i as u8]]).to_be_bytes();
-        let mac = [0x02, 0x99, b, c, d, e];
+        let name = hash(&[b"stranger", &self.device.salt.to_le_bytes(), &[i as u8]]).to_be_bytes();
+        let mac = [0x02, 0x99, name[4], name[5], name[6], name[7]];
         let m = mac.map(u32::from);
         let row: [(u32, Value); 10] = [
             (1, octets(&mac)),
@@ -397,128 +416,4 @@ impl Writer<'_> {
             self.enterprise(AIRMAX_STATION, &[column, 1, m[0], m[1], m[2], m[3], m[4], m[5]], value);
         }
     }
-
-    /// Supply voltage and temperature, and what every RouterOS device says of itself.
-    fn mikrotik_health(&mut self) {
-        let decivolts = 236 + (self.device.salt % 9) as i32;
-        let celsius = 29 + (self.device.salt % 13) as i32;
-        self.enterprise(MIKROTIK, &[3, 8, 0], Value::Integer(decivolts));
-        self.enterprise(MIKROTIK, &[3, 10, 0], Value::Integer(celsius * 10));
-        self.enterprise(MIKROTIK, &[4, 4, 0], text("7.16.2"));
-        self.enterprise(MIKROTIK, &[7, 3, 0], text(format!("SIM{:08X}", self.device.salt as u32)));
-    }
-
-    fn mikrotik_60(&mut self) {
-        let Some(band) = self.band() else { return };
-        self.mikrotik_health();
-        let i = RADIO_IF;
-        let first = self
-            .peers
-            .first()
-            .map(|p| (p.mac, p.mcs(&p.there), quality(p.here.snr_db), p.here.rsl_dbm, p.tx_mbps.min(p.rx_mbps)));
-        let mode = if self.is_near() { 3 } else { 1 };
-        let mut row: Vec<(u32, Value)> = vec![
-            (2, Value::Integer(mode)),
-            (3, text(format!("w60g-{:04x}", self.device.salt as u16))),
-            (4, Value::Integer(i32::from(first.is_some()))),
-            (6, Value::Integer(band.frequency_mhz as i32)),
-        ];
-        if let Some((mac, mcs, quality, rsl_dbm, rate_mbps)) = first {
-            row.push((5, octets(&mac)));
-            row.push((7, Value::Integer(mcs)));
-            row.push((8, Value::Integer(quality)));
-            row.push((12, whole(rsl_dbm)));
-            if self.capacity {
-                row.push((13, Value::Gauge32(rate_mbps.round() as u32)));
-            }
-        }
-        for (column, value) in row {
-            self.enterprise(MIKROTIK, &[1, 8, 1, column, i], value);
-        }
-        self.mikrotik_60_stations();
-    }
-
-    fn mikrotik_60_stations(&mut self) {
-        let mut rows = Vec::new();
-        for (n, peer) in self.peers.iter().enumerate() {
-            let i = FIRST_STATION_IF + n as u32;
-            let mut put = |column: u32, value: Value| rows.push(([1, 9, 1, column, i], value));
-            put(2, Value::Integer(1));
-            put(3, octets(&peer.mac));
-            put(4, Value::Integer(peer.mcs(&peer.there)));
-            put(5, Value::Integer(quality(peer.here.snr_db)));
-            if self.capacity {
-                put(8, Value::Gauge32(peer.tx_mbps.min(peer.rx_mbps).round() as u32));
-            }
-            put(9, whole(peer.here.rsl_dbm));
-            // The MIB says metres; real ones count centimetres.
-            put(10, Value::Integer(peer.meters().saturating_mul(100)));
-        }
-        for (suffix, value) in rows {
-            self.enterprise(MIKROTIK, &suffix, value);
-        }
-    }
-
-    fn mikrotik_classic(&mut self) {
-        self.mikrotik_health();
-        let Some(band) = self.band() else { return };
-        let i = RADIO_IF;
-        let is_access_point = self.is_near();
-        let ssid = format!("wlan-{:04x}", self.device.salt as u16);
-        let channel = format!("{}/20-Ce/an", band.frequency_mhz);
-        let mut rows: Vec<(Vec<u32>, Value)> = Vec::new();
-        for peer in &self.peers {
-            let m = peer.mac_index();
-            let mut put = |column: u32, value: Value| {
-                rows.push((vec![1, 2, 1, column, m[0], m[1], m[2], m[3], m[4], m[5], i], value));
-            };
-            put(3, whole(peer.here.rsl_dbm));
-            if self.capacity {
-                put(8, bps(peer.tx_mbps));
-                put(9, bps(peer.rx_mbps));
-            }
-            put(11, Value::TimeTicks(360_000));
-            put(12, whole(peer.here.snr_db));
-            put(19, whole(peer.there.rsl_dbm));
-            put(20, text(peer.name));
-            if !is_access_point {
-                let mut put = |column: u32, value: Value| rows.push((vec![1, 1, 1, column, i], value));
-                if self.capacity {
-                    put(2, bps(peer.tx_mbps));
-                    put(3, bps(peer.rx_mbps));
-                }
-                put(4, whole(peer.here.rsl_dbm));
-                put(5, text(ssid.clone()));
-                put(6, octets(&peer.mac));
-                put(7, Value::Integer(peer.band.frequency_mhz as i32));
-                put(8, text(channel.clone()));
-                // Real ones type these two as Counter32.
-                put(9, Value::Counter32(95));
-                put(10, Value::Counter32(92));
-            }
-        }
-        if is_access_point {
-            let clients = self.peers.len() as u32;
-            let noise_dbm = self.peers.first().map_or(band.noise_dbm, |p| p.here.noise_dbm);
-            let mut put = |column: u32, value: Value| rows.push((vec![1, 3, 1, column, i], value));
-            put(2, Value::Gauge32(0));
-            put(3, Value::Gauge32(0));
-            put(4, text(ssid));
-            put(6, Value::Gauge32(clients));
-            put(7, Value::Integer(band.frequency_mhz as i32));
-            put(8, text(channel));
-            put(9, whole(noise_dbm));
-            put(10, Value::Counter32(if clients > 0 { 94 } else { 0 }));
-            put(11, Value::Gauge32(clients));
-        }
-        rows.push((vec![1, 4, 0], Value::Integer(self.peers.len() as i32)));
-        for (suffix, value) in rows {
-            self.enterprise(MIKROTIK, &suffix, value);
-        }
-    }
-}
-
-/// MikroTik's signal quality of a 60 GHz link, 0 to 100: 80 at 15 dB, as on a real one.
-fn quality(snr_db: f64) -> i32 {
-    (snr_db * 80.0 / 15.0).clamp(0.0, 100.0).round() as i32
 }

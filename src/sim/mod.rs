@@ -28,7 +28,7 @@ use async_snmp::handler::OidTable;
 
 use self::pinger::SimPinger;
 use self::plan::Plan;
-use self::responder::Responder;
+use self::responder::{Keys, Responder};
 use self::scenario::Scenario;
 use self::secrets::SimSecrets;
 use self::world::{LinkFigures, Model, Snapshot};
@@ -157,11 +157,12 @@ pub async fn start(
     let secrets = Arc::new(SimSecrets::new(network, options.seed));
     let world = Arc::new(SimWorld::new(network.clone(), scenario, options, clock));
     let mut tasks = Tasks::new();
+    let mut keys = Keys::default();
     for device in simulated.devices.values() {
         let Some(credential) = device.credential.as_ref().and_then(|c| simulated.credentials.get(c)) else { continue };
         let index = world.model.plan.device_index[&device.id];
         let address = SocketAddr::new(device.address, device.snmp_port);
-        let responder = Responder::bind(&world, index, address, &credential.access, &*secrets)
+        let responder = Responder::bind(&world, index, address, &credential.access, &mut keys, &*secrets)
             .await
             .context("another simulation may be running: choose another port")?;
         tasks.spawn(format!("simulated {}", device.id), responder.run(shutdown.clone()));

@@ -38,12 +38,11 @@ impl Family {
                 let is_60 = id.ends_with("-60g") || p.contains("60");
                 if is_60 { Self::Mikrotik60 } else { Self::MikrotikClassic }
             }
-            Some(_) => Self::Generic,
             None if has("af60") => Self::Af60,
             None if has("airmax") || has("ac") => Self::AirmaxAc,
             None if has("60g") => Self::Mikrotik60,
             None if has("5g") || has("5ghz") => Self::MikrotikClassic,
-            None => Self::Generic,
+            _ => Self::Generic,
         }
     }
 

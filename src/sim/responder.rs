@@ -18,7 +18,7 @@ use async_snmp::handler::{
 };
 use async_snmp::message::{CommunityMessage, CommunityPdu};
 use async_snmp::pdu::{Pdu, PduBody, PduType, StandardPduType};
-use async_snmp::v3::{AuthoritativeEngine, DesSaltState, PersistedAuthoritativeEngine};
+use async_snmp::v3::{AuthoritativeEngine, DesSaltState, MasterKeys, PersistedAuthoritativeEngine, UsmUser};
 use async_snmp::{CommunityVersion, DecodeConfig, ErrorStatus, Oid, Value, VarBind, Version};
 use tokio::net::UdpSocket;
 
@@ -61,6 +61,7 @@ impl Responder {
         device: usize,
         address: SocketAddr,
         access: &SnmpAccess,
+        keys: &mut Keys,
         secrets: &dyn SecretSource,
     ) -> anyhow::Result<Self> {
         let name = &world.model.plan.devices[device].id;
@@ -69,9 +70,8 @@ impl Responder {
             SnmpAccess::V1 { community } => Access::Community { community: secrets.read(community)?, with_v2c: false },
             SnmpAccess::V2c { community } => Access::Community { community: secrets.read(community)?, with_v2c: true },
             SnmpAccess::V3 { user, auth, privacy } => {
-                v3_access(world, device, address, user, auth.as_ref(), privacy.as_ref(), secrets)
-                    .await
-                    .with_context(|| format!("the SNMPv3 agent of {name}"))?
+                let user = keys.user(user, auth.as_ref(), privacy.as_ref(), secrets)?;
+                v3_access(world, device, user).await.with_context(|| format!("the SNMPv3 agent of {name}"))?
             }
         };
         Ok(Self { world: Arc::clone(world), device, socket, access })
@@ -313,18 +313,49 @@ impl MibHandler for DeviceMib {
     }
 }
 
-async fn v3_access(
-    world: &Arc<SimWorld>,
-    device: usize,
-    address: SocketAddr,
-    user: &str,
-    auth: Option<&(AuthProtocol, SecretRef)>,
-    privacy: Option<&(PrivProtocol, SecretRef)>,
-    secrets: &dyn SecretSource,
-) -> anyhow::Result<Access> {
+/// Users of SNMPv3 with their keys derived: a megabyte of hashing each (RFC 3414, appendix A.2), once and not for
+/// every device.
+#[derive(Default)]
+pub struct Keys {
+    users: Vec<(V3User, UsmUser)>,
+}
+
+/// What makes a user of SNMPv3, as the inventory has it.
+#[derive(Clone, PartialEq)]
+struct V3User {
+    name: String,
+    auth: Option<(AuthProtocol, SecretRef)>,
+    privacy: Option<(PrivProtocol, SecretRef)>,
+}
+
+impl Keys {
+    fn user(
+        &mut self,
+        name: &str,
+        auth: Option<&(AuthProtocol, SecretRef)>,
+        privacy: Option<&(PrivProtocol, SecretRef)>,
+        secrets: &dyn SecretSource,
+    ) -> anyhow::Result<UsmUser> {
+        let wanted = V3User { name: name.to_owned(), auth: auth.cloned(), privacy: privacy.cloned() };
+        if let Some((_, known)) = self.users.iter().find(|(user, _)| *user == wanted) {
+            return Ok(known.clone());
+        }
+        let mut user = UsmUser::new(name.to_owned());
+        if let Some((protocol, secret)) = auth {
+            let mut keys = MasterKeys::new(auth_protocol(*protocol), secrets.read(secret)?.expose().as_bytes())?;
+            if let Some((protocol, secret)) = privacy {
+                let password = secrets.read(secret)?;
+                keys = keys.with_privacy(priv_protocol(*protocol), password.expose().as_bytes())?;
+            }
+            user = user.with_master_keys(keys)?;
+        }
+        self.users.push((wanted, user.clone()));
+        Ok(user)
+    }
+}
+
+async fn v3_access(world: &Arc<SimWorld>, device: usize, user: UsmUser) -> anyhow::Result<Access> {
     let sim = &world.model.plan.devices[device];
-    let auth = auth.map(|(p, s)| anyhow::Ok((auth_protocol(*p), secrets.read(s)?))).transpose()?;
-    let privacy = privacy.map(|(p, s)| anyhow::Ok((priv_protocol(*p), secrets.read(s)?))).transpose()?;
     let mib = DeviceMib { world: Arc::clone(world), device, does_bulk: !sim.family.is_ubiquiti() };
     let inside = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     // Needed for DES answers only; a simulation that starts again may use a salt again.
@@ -334,20 +365,13 @@ async fn v3_access(
         .bind(inside.to_string())
         .authoritative_engine(engine(world, sim.mac)?)
         .without_builtin_handlers()
-        .usm_user(user.to_owned(), |usm| match (&auth, &privacy) {
-            (Some((auth, auth_text)), Some((privacy, privacy_text))) => {
-                usm.auth_priv(*auth, auth_text.expose(), *privacy, privacy_text.expose())
-            }
-            (Some((auth, auth_text)), None) => usm.auth(*auth, auth_text.expose()),
-            (None, _) => Ok(usm),
-        })?
+        .usm_user(user.username().clone(), |_| Ok(user.clone()))?
         .handler(Oid::new([1]), Arc::new(mib))
         .allow_all_access()
         .build()
         .await?;
-    let upstream = UdpSocket::bind(SocketAddr::new(inside.ip(), 0)).await?;
+    let upstream = UdpSocket::bind(inside).await?;
     upstream.connect(agent.local_addr()).await?;
-    tracing::debug!(device = %sim.id, %address, "answers SNMPv3");
     Ok(Access::V3 { agent: Box::new(agent), upstream })
 }
 

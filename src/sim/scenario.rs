@@ -19,11 +19,11 @@ use crate::model::{BackhaulId, BundleId, DeviceId, LinkId, SiteId};
 /// Events of one scenario at most.
 const EVENTS_MAX: usize = 1000;
 /// Longest time that a scenario file may name.
-const TIME_MAX: Duration = Duration::from_secs(31 * 24 * 3600);
+const TIME_MAX: Duration = Duration::from_hours(31 * 24);
 /// Rain comes and goes over this long.
-const RAIN_RAMP: Duration = Duration::from_secs(120);
+const RAIN_RAMP: Duration = Duration::from_mins(2);
 /// Wind turns a dish, and a person turns it back, over this long.
-const DISH_RAMP: Duration = Duration::from_secs(60);
+const DISH_RAMP: Duration = Duration::from_mins(1);
 
 /// A scenario whose texts are parsed; the names in it are not yet known to exist.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,8 +160,8 @@ impl Event {
         if ramp <= 0.0 {
             return 1.0;
         }
-        let risen = (at - self.at).as_secs_f64() / ramp;
-        let left = (self.end() - at).as_secs_f64() / ramp;
+        let risen = at.saturating_sub(self.at).as_secs_f64() / ramp;
+        let left = self.end().saturating_sub(at).as_secs_f64() / ramp;
         risen.min(left).min(1.0)
     }
 }
@@ -214,6 +214,11 @@ impl Scenario {
         Self::shipped(include_str!("../../configs/scenarios/calm.toml"))
     }
 
+    /// Half of the example network fades.
+    pub fn storm() -> Self {
+        Self::shipped(include_str!("../../configs/scenarios/storm.toml"))
+    }
+
     fn shipped(text: &str) -> Self {
         Self::parse(text).expect("the scenarios that ship with the program are read by a test")
     }
@@ -242,14 +247,11 @@ impl Scenario {
 }
 
 fn check_event(event: &Event, network: &Network) -> Option<ScenarioProblem> {
-    fn missing<'a>(what: &str, id: &str, mut known: impl Iterator<Item = &'a str>) -> Option<String> {
-        let near = nearest(id, &mut known)?;
-        Some(format!("{what} \"{id}\" is not in the network{near}"))
-    }
-    /// `Some("")` or a hint where the name is unknown; `None` where it is known.
-    fn nearest<'a>(id: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<String> {
+    /// `None` where the name is known.
+    fn missing<'a>(what: &str, id: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
         let names: Vec<&str> = known.collect();
-        (!names.contains(&id)).then(|| did_you_mean(id, &names))
+        let near = || did_you_mean(id, &names);
+        (!names.contains(&id)).then(|| format!("{what} \"{id}\" is not in the network{}", near()))
     }
     let text = match &event.kind {
         EventKind::RainFade { .. } => None,
@@ -515,7 +517,7 @@ mod tests {
     const HEAD: &str = "name = \"n\"\ndescription_it = \"i\"\ndescription_en = \"e\"\n";
 
     fn minutes(m: u64) -> Duration {
-        Duration::from_secs(60 * m)
+        Duration::from_mins(m)
     }
 
     fn problems(body: &str) -> Vec<String> {
@@ -601,6 +603,22 @@ mod tests {
         assert!(Scenario::parse("").is_err());
     }
 
+    #[test]
+    fn shipped_scenarios_are_right_and_every_round_ends_calm() {
+        for scenario in [Scenario::demo(), Scenario::calm(), Scenario::storm()] {
+            for text in [&scenario.name, &scenario.description_it, &scenario.description_en] {
+                assert!(!text.is_empty());
+            }
+            let end = scenario.repeat.unwrap_or(minutes(1));
+            let last = end.saturating_sub(Duration::from_secs(1));
+            assert_eq!(scenario.state(last), Effects::default(), "{}", scenario.name);
+        }
+        // Seen within two minutes at thirty times the clock, held for its fifteen, and over within four.
+        let first = &Scenario::demo().events[0];
+        assert!(first.at + minutes(15 + 5) < minutes(2 * 30) && first.lasts >= minutes(15 + 5));
+        assert!(first.end() + minutes(15 + 5) < minutes(4 * 30));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,200}") {
@@ -633,7 +651,7 @@ mod tests {
         // Two minutes in all: thirty seconds up, thirty down.
         let short = rain(Duration::ZERO, minutes(2));
         assert!((short.intensity(Duration::from_secs(15)) - 0.5).abs() < 1e-9);
-        assert!((short.intensity(Duration::from_secs(60)) - 1.0).abs() < 1e-9);
+        assert!((short.intensity(minutes(1)) - 1.0).abs() < 1e-9);
     }
 
     #[test]

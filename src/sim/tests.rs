@@ -12,7 +12,7 @@ use crate::runtime::tasks::ShutdownSwitch;
 use crate::sim::fixture;
 use crate::sim::scenario::{Event, EventKind};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// A device that answers does so within this even on a busy machine; one that is silent is waited for as long.
 const PATIENCE: Duration = Duration::from_millis(700);
 

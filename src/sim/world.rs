@@ -56,7 +56,8 @@ pub struct LinkFigures {
     pub up: bool,
     /// Near and far end; `None`: a cable.
     pub ends: Option<[EndFigures; 2]>,
-    /// What the radios can carry, Mbps; 0 when down. Ports may be narrower.
+    /// What the radios' own figures say, Mbps; 0 when down. Ports may be narrower, and MikroTik's figure is its PHY
+    /// rate, of which half is capacity.
     pub capacity_to_far_mbps: f64,
     pub capacity_to_near_mbps: f64,
     pub throughput_to_far_mbps: f64,
@@ -72,19 +73,28 @@ impl LinkFigures {
     }
 }
 
-/// What passed through a device's radio (or, of a switch, its uplink) since it has power.
+/// What passed through one end of a link since its device has power.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Traffic {
     pub sent_bytes: f64,
     pub received_bytes: f64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DeviceState {
     pub powered: bool,
     /// When power last came back; `None`: it was on before the simulation began.
     pub on_since: Option<MonoMillis>,
-    pub traffic: Traffic,
+    /// Of each link that it is an end of, in the plan's order.
+    pub traffic: Vec<Traffic>,
+}
+
+impl DeviceState {
+    /// Octets sent and received, all links together.
+    pub fn octets(&self) -> (u64, u64) {
+        let sum = |of: fn(&Traffic) -> f64| self.traffic.iter().map(of).sum::<f64>() as u64;
+        (sum(|t| t.sent_bytes), sum(|t| t.received_bytes))
+    }
 }
 
 /// A backhaul beyond its gateway.
@@ -162,7 +172,10 @@ impl Model {
             .plan
             .devices
             .iter()
-            .map(|d| DeviceState { powered: true, on_since: None, traffic: begun(d.salt) })
+            .map(|d| {
+                let traffic = d.ends.iter().map(|(link, _)| begun(d.salt ^ self.plan.links[*link].salt)).collect();
+                DeviceState { powered: true, on_since: None, traffic }
+            })
             .collect();
         self.snapshot(at, devices)
     }
@@ -175,10 +188,10 @@ impl Model {
             if !state.powered {
                 continue;
             }
-            for (link, end) in &device.ends {
+            for ((link, end), traffic) in device.ends.iter().zip(&mut state.traffic) {
                 let [(_, sent_mbps), (_, received_mbps)] = snapshot.links[*link].tx_rx(*end);
-                state.traffic.sent_bytes += sent_mbps * 125_000.0 * seconds;
-                state.traffic.received_bytes += received_mbps * 125_000.0 * seconds;
+                traffic.sent_bytes += sent_mbps * 125_000.0 * seconds;
+                traffic.received_bytes += received_mbps * 125_000.0 * seconds;
             }
         }
         snapshot
@@ -191,7 +204,7 @@ impl Model {
             let powered = !trouble.dark_sites.contains(&device.site);
             if powered && !state.powered {
                 state.on_since = Some(at);
-                state.traffic = Traffic::default();
+                state.traffic.fill(Traffic::default());
             }
             state.powered = powered;
         }

@@ -374,11 +374,8 @@ impl Spool {
         self.active = None;
         let id = self.segments.back().map_or(1, |s| s.id.saturating_add(1));
         let path = self.segment_path(id);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(io_error(&path, "create segment"))?;
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(&path).map_err(io_error(&path, "create segment"))?;
         // A name that a failed attempt left behind is used again.
         file.set_len(0)
             .and_then(|()| file.write_all(&record::encode_segment_header(self.epoch)))
@@ -447,12 +444,8 @@ impl Spool {
         let mut needed: Vec<u32> =
             self.entries.iter().filter(|e| !self.stored.contains(e.seq)).map(|e| e.segment).collect();
         needed.dedup();
-        let free: Vec<u32> = self
-            .segments
-            .iter()
-            .map(|s| s.id)
-            .filter(|id| Some(*id) != open && !needed.contains(id))
-            .collect();
+        let free: Vec<u32> =
+            self.segments.iter().map(|s| s.id).filter(|id| Some(*id) != open && !needed.contains(id)).collect();
         for id in free {
             self.remove_segment(id)?;
         }
@@ -490,8 +483,9 @@ impl Spool {
         let read = File::open(&path).and_then(|file| file.read_exact_at(&mut bytes, u64::from(entry.offset)));
         match read {
             Ok(()) => {}
-            // A segment that somebody removed or shortened is damage as well: the others go on.
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => bytes.clear(),
+            // A segment that somebody removed or shortened, or flash that does not give it back, is damage as well:
+            // the others go on.
+            Err(e) if is_damage(&e) => bytes.clear(),
             Err(e) => return Err(io_error(&path, "read batch")(e)),
         }
         let record = Record::decode(&bytes).filter(|r| r.seq == seq);
@@ -531,6 +525,11 @@ impl Segment {
             self.newest = self.newest.max(Some(origin.made_at));
         }
     }
+}
+
+fn is_damage(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) || error.raw_os_error() == Some(EIO)
 }
 
 /// What to go back to when a write fails.

@@ -215,12 +215,7 @@ mod tests {
     fn record(seq: u64, payload: &[u8]) -> Record {
         Record {
             seq,
-            origin: Origin {
-                boot: 3,
-                mono_ms: MonoMillis(4),
-                made_at: UnixMillis(-5),
-                clock: ClockQuality::Unset,
-            },
+            origin: Origin { boot: 3, mono_ms: MonoMillis(4), made_at: UnixMillis(-5), clock: ClockQuality::Unset },
             n_samples: 6,
             crc: 7,
             unpacked_len: 8,

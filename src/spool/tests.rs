@@ -42,7 +42,7 @@ fn text_of(spool: &mut Spool, seq: u64) -> Option<String> {
 
 fn pending(spool: &Spool) -> Vec<u64> {
     let mut seqs = Vec::new();
-    while let Some(seq) = spool.pending_from(seqs.last().map_or(0, |s| s + 1)) {
+    while let Some(seq) = spool.pending_from(seqs.last().map_or(0, |s: &u64| *s + 1)) {
         seqs.push(seq);
     }
     seqs

@@ -33,7 +33,7 @@ use crate::config::settings::InfluxSettings;
 use crate::model::network::Network;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
-use crate::web::snapshot::PartHealth;
+use crate::runtime::health::PartHealth;
 use crate::wire::batch::gzip;
 
 /// Name of the sink in the ledger, and of its health.

@@ -258,6 +258,14 @@ impl Ledger {
         })
     }
 
+    /// Samples kept that agents sent: those of the hub's own making are left out. Reads every batch's row.
+    pub fn agent_samples(&self) -> Result<u64, StoreError> {
+        self.read("count the agents' samples", |conn| {
+            let sum = "SELECT coalesce(sum(n_samples), 0) FROM batches JOIN epochs ON id = epoch_id WHERE agent <> ?1";
+            conn.query_row(sum, [OWN_AGENT], |r| r.get::<_, i64>(0)).map(|n| n.max(0) as u64)
+        })
+    }
+
     pub fn stats(&self) -> Result<LedgerStats, StoreError> {
         self.read("read figures", |conn| {
             let count = |r: &rusqlite::Row<'_>, column: usize| r.get::<_, i64>(column).map(|n| n.max(0) as u64);

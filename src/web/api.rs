@@ -241,4 +241,3 @@ pub struct Event {
     pub summary: Summary,
     pub incidents_open: u32,
 }
-

@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn the_query_wins_then_the_browser_then_the_setting() {
-        let check = |query, header, expected| assert_eq!(choose(query, header, Italian), expected, "{query:?} {header:?}");
+        let check =
+            |query, header, expected| assert_eq!(choose(query, header, Italian), expected, "{query:?} {header:?}");
         check(None, None, Italian);
         check(Some("en"), Some("it"), English);
         check(Some("de"), Some("en"), English);

@@ -67,10 +67,8 @@ impl Projection {
         let inner = WIDTH - 2.0 * MARGIN;
         let height = (span_y / span_x * inner + 2.0 * MARGIN).clamp(HEIGHT_MIN, HEIGHT_MAX);
         let scale = (inner / span_x).min((height - 2.0 * MARGIN) / span_y);
-        let offset = Point {
-            x: (WIDTH - (east - west) * narrowing * scale) / 2.0,
-            y: (height - (north - south) * scale) / 2.0,
-        };
+        let offset =
+            Point { x: (WIDTH - (east - west) * narrowing * scale) / 2.0, y: (height - (north - south) * scale) / 2.0 };
         Some(Self { west, north, scale_x: scale * narrowing, scale_y: scale, offset, height })
     }
 
@@ -93,6 +91,18 @@ impl Projection {
     }
 }
 
+/// Where a label may stand, as offsets from its point, best first.
+const PLACES: [(f64, f64, Anchor); 8] = [
+    (13.0, 7.0, Anchor::Start),
+    (-13.0, 7.0, Anchor::End),
+    (0.0, -15.0, Anchor::Middle),
+    (0.0, 30.0, Anchor::Middle),
+    (10.0, -9.0, Anchor::Start),
+    (-10.0, -9.0, Anchor::End),
+    (10.0, 23.0, Anchor::Start),
+    (-10.0, 23.0, Anchor::End),
+];
+
 /// A label that found room: where its text starts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placed {
@@ -113,6 +123,26 @@ impl Rectangle {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
 
+    /// Whether a segment passes through (the clipping of Liang and Barsky, 1984).
+    fn crossed_by(&self, from: Point, to: Point) -> bool {
+        let (dx, dy) = (to.x - from.x, to.y - from.y);
+        let (mut enter, mut leave) = (0.0_f64, 1.0_f64);
+        for (p, q) in
+            [(-dx, from.x - self.left), (dx, self.right - from.x), (-dy, from.y - self.top), (dy, self.bottom - from.y)]
+        {
+            if p == 0.0 {
+                if q < 0.0 {
+                    return false;
+                }
+            } else if p < 0.0 {
+                enter = enter.max(q / p);
+            } else {
+                leave = leave.min(q / p);
+            }
+        }
+        enter <= leave
+    }
+
     fn of_text(at: Point, anchor: Anchor, letters: usize) -> Self {
         let width = letters as f64 * LETTER;
         let left = match anchor {
@@ -124,33 +154,43 @@ impl Rectangle {
     }
 }
 
-/// Gives each label a place beside its point, the first ones first; one that finds no room is left out (the site
-/// keeps its tooltip, and the tables have it). `taken`: points that no text may cover, with their radius.
-pub fn place_labels(labels: &[(Point, &str)], taken: &[(Point, f64)], height: f64) -> BTreeMap<usize, Placed> {
-    let mut used: Vec<Rectangle> = taken
-        .iter()
-        .map(|(p, r)| Rectangle { left: p.x - r, top: p.y - r, right: p.x + r, bottom: p.y + r })
-        .collect();
+/// Beyond so many lines labels no longer look for a place that no line crosses: every place is crossed, and the search
+/// would cost more than the rest of the page.
+const LINES_MAX: usize = 200;
+
+/// Gives each label a place beside its point, the first ones first, where no line crosses it if there is one; a label
+/// that finds no room is left out (the site keeps its tooltip, and the tables have it). `taken`: points that no text
+/// may cover, with their radius.
+pub fn place_labels(
+    labels: &[(Point, &str)],
+    taken: &[(Point, f64)],
+    lines: &[(Point, Point)],
+    height: f64,
+) -> BTreeMap<usize, Placed> {
+    let lines = if lines.len() > LINES_MAX { &[] } else { lines };
+    let mut used: Vec<Rectangle> =
+        taken.iter().map(|(p, r)| Rectangle { left: p.x - r, top: p.y - r, right: p.x + r, bottom: p.y + r }).collect();
     let mut placed = BTreeMap::new();
     for (i, (point, text)) in labels.iter().enumerate() {
-        for (dx, dy, anchor) in [
-            (13.0, 7.0, Anchor::Start),
-            (-13.0, 7.0, Anchor::End),
-            (0.0, -15.0, Anchor::Middle),
-            (0.0, 30.0, Anchor::Middle),
-            (10.0, -9.0, Anchor::Start),
-            (-10.0, -9.0, Anchor::End),
-            (10.0, 23.0, Anchor::Start),
-            (-10.0, 23.0, Anchor::End),
-        ] {
+        let mut crossed = None;
+        for (dx, dy, anchor) in PLACES {
             let at = Point { x: point.x + dx, y: point.y + dy };
             let room = Rectangle::of_text(at, anchor, text.chars().count());
-            let inside = room.left >= 2.0 && room.right <= WIDTH - 2.0 && room.top >= 2.0 && room.bottom <= height - 2.0;
-            if inside && !used.iter().any(|u| u.hits(&room)) {
-                used.push(room);
-                placed.insert(i, Placed { at, anchor });
+            let inside =
+                room.left >= 2.0 && room.right <= WIDTH - 2.0 && room.top >= 2.0 && room.bottom <= height - 2.0;
+            if !inside || used.iter().any(|u| u.hits(&room)) {
+                continue;
+            }
+            let found = (room, Placed { at, anchor });
+            if !lines.iter().any(|(from, to)| room.crossed_by(*from, *to)) {
+                crossed = Some(found);
                 break;
             }
+            crossed.get_or_insert(found);
+        }
+        if let Some((room, label)) = crossed {
+            used.push(room);
+            placed.insert(i, label);
         }
     }
     placed
@@ -182,6 +222,17 @@ mod tests {
         assert!((p.stub(at).y - (at.y - STUB)).abs() < 1e-6);
     }
 
+    #[test]
+    fn a_label_avoids_the_lines_where_it_can() {
+        let at = Point { x: 500.0, y: 300.0 };
+        let east = (at, Point { x: 900.0, y: 300.0 });
+        let west = (at, Point { x: 100.0, y: 300.0 });
+        let anchor = |lines: &[(Point, Point)]| place_labels(&[(at, "Igliano")], &[], lines, 600.0)[&0].anchor;
+        assert_eq!(anchor(&[]), Anchor::Start);
+        assert_eq!(anchor(&[east]), Anchor::End);
+        assert_eq!(anchor(&[east, west]), Anchor::Middle);
+    }
+
     proptest! {
         #[test]
         fn every_place_falls_inside_and_no_two_labels_touch(
@@ -193,7 +244,7 @@ mod tests {
                 prop_assert!(point.x > 0.0 && point.x < WIDTH && point.y > 0.0 && point.y < p.height);
             }
             let labels: Vec<(Point, &str)> = points.iter().map(|&p| (p, "Castelletto")).collect();
-            let placed = place_labels(&labels, &[], p.height);
+            let placed = place_labels(&labels, &[], &[], p.height);
             let boxes: Vec<Rectangle> =
                 placed.values().map(|l| Rectangle::of_text(l.at, l.anchor, "Castelletto".len())).collect();
             for (i, a) in boxes.iter().enumerate() {

@@ -36,14 +36,17 @@ const fn own(name: &'static str, kind: Kind, help: &'static str, labels: &'stati
 use Kind::{Counter, Gauge as Level};
 
 /// Every metric of the hub that the catalogue does not have.
-pub static OWN: [Own; 26] = [
+pub static OWN: [Own; 24] = [
     own("site_together_mbps_low", Level, "Least that the unknown links allow, all sites drawing", &SITE_LABELS),
     own("site_alone_mbps_low", Level, "Least that the unknown links allow, the others silent", &SITE_LABELS),
     own("site_possible_mbps_low", Level, "Least that the unknown links allow, over the widest path", &SITE_LABELS),
     own("link_age_secs", Level, "Age of the reading that decides the capacity", &LINK_LABELS),
-    own("link_on_standby_flag", Level, "1 while a bundle works on a member that should stand by", &["link", "kind", "wisp"]),
-    own("service_up_flag", Level, "1 when the service answered as it should", &["service", "site"]),
-    own("service_response_ms", Level, "Time to the answer", &["service", "site"]),
+    own(
+        "link_on_standby_flag",
+        Level,
+        "1 while a bundle works on a member that should stand by",
+        &["link", "kind", "wisp"],
+    ),
     own("agent_online_flag", Level, "1 when the agent's retained state says that it is online", &["agent"]),
     own("agent_data_age_secs", Level, "Time since the last batch", &["agent"]),
     own("agent_backlog_count", Level, "Batches that the agent holds and the hub has not stored", &["agent"]),
@@ -54,7 +57,12 @@ pub static OWN: [Own; 26] = [
     own("agent_batches_rejected_total", Counter, "Batches set aside because they did not parse", &["agent"]),
     own("agent_samples_stored_total", Counter, "Samples stored", &["agent"]),
     own("incidents_count", Level, "Incidents that are not closed", &["condition", "state", "role"]),
-    own("sites_count", Level, "Municipalities (or sites, where there are none) by how their promise stands", &["standing"]),
+    own(
+        "sites_count",
+        Level,
+        "Municipalities (or sites, where there are none) by how their promise stands",
+        &["standing"],
+    ),
     own("hub_part_ok_flag", Level, "1 while a part of the hub that talks to the world works", &["part"]),
     own("hub_part_waiting_count", Level, "Batches or mails waiting", &["part"]),
     own("hub_part_done_total", Counter, "Batches or mails delivered", &["part"]),
@@ -62,7 +70,12 @@ pub static OWN: [Own; 26] = [
     own("hub_blind_flag", Level, "1 while the hub hears nobody", &[]),
     own("hub_uptime_secs", Level, "Time since the hub started", &[]),
     own("hub_resident_bytes", Level, "Memory resident", &[]),
-    own("build_info", Level, "1; the version is in the label, and whether the network is simulated", &["version", "simulated"]),
+    own(
+        "build_info",
+        Level,
+        "1; the version is in the label, and whether the network is simulated",
+        &["version", "simulated"],
+    ),
 ];
 
 /// Renders the snapshot. `resident_bytes`: the hub's own memory, where the system says it.
@@ -85,13 +98,7 @@ struct Page {
 }
 
 impl Page {
-    fn gauge(
-        &mut self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        values: &[&str],
-    ) -> Result<Gauge, prometheus::Error> {
+    fn gauge(&mut self, name: &str, help: &str, labels: &[&str], values: &[&str]) -> Result<Gauge, prometheus::Error> {
         if !self.gauges.contains_key(name) {
             let family = GaugeVec::new(Opts::new(format!("{PREFIX}_{name}"), help), labels)?;
             self.gauges.insert(name.to_owned(), family);
@@ -103,8 +110,10 @@ impl Page {
     /// Sets a metric of [`OWN`]; nothing where there is no value.
     fn own(&mut self, name: &str, values: &[&str], value: Option<f64>) -> Result<(), prometheus::Error> {
         let Some(value) = value.filter(|v| v.is_finite()) else { return Ok(()) };
-        let metric =
-            OWN.iter().find(|m| m.name == name).ok_or_else(|| prometheus::Error::Msg(format!("{name} has no entry")))?;
+        let metric = OWN
+            .iter()
+            .find(|m| m.name == name)
+            .ok_or_else(|| prometheus::Error::Msg(format!("{name} has no entry")))?;
         match metric.kind {
             Kind::Gauge => self.gauge(name, metric.help, metric.labels, values)?.set(value),
             Kind::Counter => {
@@ -244,8 +253,11 @@ impl Page {
     fn services(&mut self, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
         for s in &snapshot.view.services {
             let values = [s.id.as_str(), s.from.as_str()];
-            self.own("service_up_flag", &values, s.up.map(flag))?;
-            self.own("service_response_ms", &values, s.response_ms.get())?;
+            let subject = (&["service", "site"][..], &values[..]);
+            if let Some(up) = s.up {
+                self.reading(&catalogue::SERVICE, "up_flag", subject, Reading::value(flag(up)))?;
+            }
+            self.reading(&catalogue::SERVICE, "response_ms", subject, s.response_ms)?;
         }
         Ok(())
     }
@@ -273,9 +285,10 @@ impl Page {
         for condition in Condition::ALL {
             for state in states {
                 for (role, consequence) in [("root", false), ("consequence", true)] {
-                    let n = snapshot.incidents.iter().filter(|i| {
-                        i.condition == condition && i.state == state && i.is_consequence() == consequence
-                    });
+                    let n = snapshot
+                        .incidents
+                        .iter()
+                        .filter(|i| i.condition == condition && i.state == state && i.is_consequence() == consequence);
                     let values = [condition.as_str(), state.as_str(), role];
                     self.own("incidents_count", &values, Some(n.count() as f64))?;
                 }

@@ -6,20 +6,7 @@ use crate::alert::Incident;
 use crate::model::network::Network;
 use crate::model::view::NetworkView;
 use crate::model::{SiteId, UnixMillis};
-
-/// The state of a part of the hub that talks to the world.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct PartHealth {
-    /// `mqtt`, `influxdb`, `mail`.
-    pub name: &'static str,
-    pub ok: bool,
-    /// What is wrong, in words.
-    pub detail: Option<String>,
-    /// Batches or mails waiting.
-    pub waiting: u64,
-    pub done_total: u64,
-    pub failed_total: u64,
-}
+pub use crate::runtime::health::PartHealth;
 
 #[derive(Debug, Clone)]
 pub struct Snapshot {

@@ -328,7 +328,14 @@ mod tests {
             "None of 38 municipalities has at least 30 Mbps; 35 are below; 1 has it by contract only; 2 cannot be measured.",
         );
         check(
-            &Summary { of_municipalities: false, total: 2, target_mbps: None, verified: 1, unknown: 1, ..Summary::default() },
+            &Summary {
+                of_municipalities: false,
+                total: 2,
+                target_mbps: None,
+                verified: 1,
+                unknown: 1,
+                ..Summary::default()
+            },
             "1 sito su 2 ha quanto promesso (1 verificato); 1 non è misurabile.",
             "1 of 2 sites has what was promised (1 verified); 1 cannot be measured.",
         );

@@ -241,9 +241,9 @@ pub fn unpack(encoding: Encoding, payload: &[u8], crc: u32) -> Result<Vec<u8>, P
     Ok(unpacked)
 }
 
-/// Cuts line protocol into parts that [`pack`] accepts, between lines. The second figure counts lines that are too
-/// long for a batch of their own and were left out.
-pub fn pack_lines(payload: &[u8]) -> (Vec<Packed>, u32) {
+/// Cuts line protocol into parts that [`pack`] accepts, between lines, each with its number of lines. The second figure
+/// counts lines that are too long for a batch of their own and were left out.
+pub fn pack_lines(payload: &[u8]) -> (Vec<(Packed, u32)>, u32) {
     let mut parts = Vec::new();
     let mut too_long = 0;
     let mut rest = vec![payload];
@@ -252,13 +252,17 @@ pub fn pack_lines(payload: &[u8]) -> (Vec<Packed>, u32) {
             continue;
         }
         match (pack(text), middle_line_break(text)) {
-            (Ok(packed), _) => parts.push(packed),
+            (Ok(packed), _) => parts.push((packed, count_lines(text))),
             // The second half is pushed first: the parts stay in order.
             (Err(_), Some(at)) => rest.extend([&text[at..], &text[..at]]),
             (Err(_), None) => too_long += 1,
         }
     }
     (parts, too_long)
+}
+
+fn count_lines(text: &[u8]) -> u32 {
+    text.split(|b| *b == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace)).count() as u32
 }
 
 /// Where to cut: after the line break nearest to the middle that leaves something on both sides.
@@ -271,6 +275,8 @@ fn middle_line_break(text: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -357,12 +363,13 @@ mod tests {
         let mut text = String::new();
         for n in 0..40_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            text.push_str(&format!("radio,site=a rsl_dbm={} {n}\n", state >> 20));
+            writeln!(text, "radio,site=a rsl_dbm={} {n}", state >> 20).unwrap();
         }
         let (parts, too_long) = pack_lines(text.as_bytes());
         assert!(parts.len() > 4 && too_long == 0);
+        assert_eq!(parts.iter().map(|p| p.1).sum::<u32>(), 40_000);
         let joined: Vec<u8> =
-            parts.iter().flat_map(|p| unpack(Encoding::Gzip, &p.bytes, p.crc).unwrap()).collect();
+            parts.iter().flat_map(|(p, _)| unpack(Encoding::Gzip, &p.bytes, p.crc).unwrap()).collect();
         assert_eq!(joined, text.as_bytes());
     }
 

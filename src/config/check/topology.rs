@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::config::problem::{Finding, Findings};
-use crate::config::raw::Raw;
+use crate::config::raw::{Raw, Value};
 use crate::model::network::{Medium, Network, Site, SiteKind};
 use crate::model::{DeviceId, SiteId};
 
@@ -116,11 +116,12 @@ pub(super) fn distance_km(a: &Site, b: &Site) -> f64 {
 
 /// A radio at the end of several links shares its airtime among them; only a sector says so.
 fn link_ends(raw: &Raw, network: &Network, findings: &mut Findings) {
+    let access_points: BTreeSet<_> = network.sectors.values().map(|sector| &sector.access_point).collect();
     let mut first_link = BTreeMap::new();
     for (raw, link) in whole(raw, "link", &network.links).filter(|(_, link)| link.medium == Medium::Radio) {
         for (key, device) in [("near", &link.near), ("far", &link.far)] {
             let other = *first_link.entry(device).or_insert(&link.id);
-            if *other != link.id && network.sector_of(device).is_none() {
+            if *other != link.id && !access_points.contains(device) {
                 let wanted = format!(
                     "\"{device}\" is also an end of radio link \"{other}\": a [[sector]] should name it as its access \
                      point, else each link counts all of its capacity"
@@ -188,12 +189,12 @@ fn backhauls(raw: &Raw, network: &Network, findings: &mut Findings) {
 }
 
 fn services(raw: &Raw, network: &Network, findings: &mut Findings) {
-    for (raw, service) in whole(raw, "service", &network.services) {
-        for (item, site) in raw.items("from").iter().zip(&service.from) {
-            if network.sites.get(site.as_str()).is_some_and(|site| !site.agent) {
+    for raw in raw.tables("service") {
+        for item in raw.items("from") {
+            let Value::Text(id) = &item.value else { continue };
+            if network.sites.get(id.as_str()).is_some_and(|site| !site.agent) {
                 let wanted = "no agent stands at this site: nobody would try the service from there";
-                let finding = Finding::error(item.at, raw.place("from"), wanted);
-                findings.push(finding.found(format!("\"{site}\"")));
+                findings.push(Finding::error(item.at, raw.place("from"), wanted).found(format!("\"{id}\"")));
             }
         }
     }

@@ -175,13 +175,28 @@ fn choice(found: &str, choices: &[&str]) -> Result<Value, Wrong> {
 
 fn duration(found: &str, min: &str, max: &str) -> Result<Value, Wrong> {
     let Some(duration) = text::parse_duration(found) else {
-        let joined: String = found.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
-        let near = text::parse_duration(&joined).map(|_| quoted(&joined));
+        let near = usual_duration(found).map(|text| quoted(&text));
         return Err(Wrong::near("must be a duration with its unit, such as \"30s\", \"15m\" or \"35d\"", near));
     };
     let is_in = text::parse_duration(min).is_none_or(|min| duration >= min)
         && text::parse_duration(max).is_none_or(|max| duration <= max);
     if is_in { Ok(Value::Duration(duration)) } else { Err(Wrong::new(format!("must be between {min} and {max}"))) }
+}
+
+/// `15 min` and `2 Hours` meant `15m` and `2h`.
+fn usual_duration(found: &str) -> Option<String> {
+    let text: String = found.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
+    let letters = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let unit = match &text[letters..] {
+        unit @ ("ms" | "s" | "m" | "h" | "d") => unit,
+        "sec" | "secs" | "second" | "seconds" => "s",
+        "min" | "mins" | "minute" | "minutes" => "m",
+        "hour" | "hours" => "h",
+        "day" | "days" => "d",
+        _ => return None,
+    };
+    let text = format!("{}{unit}", &text[..letters]);
+    text::parse_duration(&text).map(|_| text)
 }
 
 fn time_zone(found: &str) -> Result<Value, Wrong> {

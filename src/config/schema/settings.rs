@@ -46,8 +46,8 @@ static INFLUX: Table = Table {
     meaning: "InfluxDB 2, or anything that speaks its write API.",
     keys: &[
         required("url", Kind::Url, "Where it listens, `http` or `https`; without user and password."),
-        required("org", Kind::Text, "Organisation."),
-        required("bucket", Kind::Text, "Bucket."),
+        required("org", Kind::Text, "Organisation that owns the bucket."),
+        required("bucket", Kind::Text, "Where samples are written."),
         optional("token_file", Kind::SecretFile, "no token is sent", "File whose only line is the token."),
         optional("token_env", Kind::SecretEnv, "no token is sent", "Environment variable that holds the token."),
         optional("token", Kind::Refused("token_file = \"…\" or token_env = \"…\""), "", ""),

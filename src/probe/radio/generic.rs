@@ -12,6 +12,7 @@ pub static FAMILY: Family = Family {
     capacity_max_mbps: 100_000.0,
     capacity_max_source: "no capacity is read from this family",
     object_ids: &[],
+    shared_object_ids: &[],
     asks: &[],
     tables: &[],
     info: |_| vec![SYS_DESCR.into()],

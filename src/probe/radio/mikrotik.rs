@@ -25,6 +25,7 @@ pub static FAMILY: Family = Family {
     capacity_max_mbps: 4620.0,
     capacity_max_source: "MCS 12 of a single carrier: 4620 Mbps (IEEE 802.11ad)",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 14988, 1])],
+    shared_object_ids: &[],
     asks: &[],
     tables: &[
         Table { name: W60G, column: W60G_CONNECTED, rows_max: 8 },
@@ -79,12 +80,8 @@ const HC_IN: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 6];
 const HC_OUT: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 10];
 
 /// Health scalars: field, object, scale. Voltage, temperature and power are in tenths, current in mA.
-const SCALARS: [(&str, u32, f64); 4] = [
-    ("supply_volts", 8, 0.1),
-    ("temperature_celsius", 10, 0.1),
-    ("supply_watts", 12, 0.1),
-    ("supply_amps", 13, 1e-3),
-];
+const SCALARS: [(&str, u32, f64); 4] =
+    [("supply_volts", 8, 0.1), ("temperature_celsius", 10, 0.1), ("supply_watts", 12, 0.1), ("supply_amps", 13, 1e-3)];
 const W60G_COLUMNS: [u32; 7] = [4, 5, 6, 7, 8, 12, 13];
 const W60G_STATION_COLUMNS: [u32; 6] = [2, 4, 5, 8, 9, 10];
 const STATION_COLUMNS: [u32; 8] = [2, 3, 4, 6, 7, 8, 9, 10];
@@ -227,9 +224,7 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
 
 /// One PHY rate for both directions, where the radio tells only one.
 fn set_phy(radio: &mut Radio, tx: Reading, rx: Reading) {
-    for (phy, capacity, rate) in
-        [("phy_tx_mbps", "capacity_tx_mbps", tx), ("phy_rx_mbps", "capacity_rx_mbps", rx)]
-    {
+    for (phy, capacity, rate) in [("phy_tx_mbps", "capacity_tx_mbps", tx), ("phy_rx_mbps", "capacity_rx_mbps", rx)] {
         let rate = unless(rate, &[0.0]);
         radio.set(phy, rate);
         radio.set(capacity, derived(rate, FACTOR));
@@ -241,13 +236,7 @@ fn set_octets(radio: &mut Radio, answers: &Answers, row: &Row) {
     radio.octets = Some(Octets { tx: answers.counter(&tx), rx: answers.counter(&rx) });
 }
 
-fn decode_w60g(
-    answers: &Answers,
-    scope: &Scope<'_>,
-    interface: &Row,
-    stations: &Selection<'_>,
-    decoded: &mut Decoded,
-) {
+fn decode_w60g(answers: &Answers, scope: &Scope<'_>, interface: &Row, stations: &Selection<'_>, decoded: &mut Decoded) {
     let main = |column| cell(W60G_ENTRY, column, interface);
     for station in stations.chosen() {
         decoded.radios.push(w60g_station(answers, scope, station, interface));
@@ -274,10 +263,8 @@ fn decode_w60g(
         Selection::Ambiguous => decoded.radios.push(ambiguous()),
         Selection::One(_) => {}
         Selection::Sector { ours, strangers } => {
+            decoded.radios.extend(scope.absent(stations, &LINK_FIELDS));
             decoded.radios.push(sector(ours.len(), *strangers));
-            if ours.len() < scope.peers.len() {
-                decoded.suspect.push(W60G_STATIONS);
-            }
         }
     }
     for radio in &mut decoded.radios {
@@ -322,8 +309,7 @@ fn station_radio(answers: &Answers, row: &Row) -> Radio {
     radio.peer = peer_of_text(answers, &of(6));
     let signal = answers.number(&of(4));
     let rate = answers.number(&of(2));
-    if radio.peer.is_none() && (signal == Ok(0.0) || signal == Err(Missing::NotOffered)) && rate.unwrap_or(0.0) == 0.0
-    {
+    if radio.peer.is_none() && (signal == Ok(0.0) || signal == Err(Missing::NotOffered)) && rate.unwrap_or(0.0) == 0.0 {
         return radio.down(&LINK_FIELDS);
     }
     radio.set("link_up_flag", Reading::value(1.0));
@@ -350,7 +336,10 @@ fn decode_access_point(
         Selection::Nobody => decoded.radios.push(Radio::new(ONLY_RADIO).down(&LINK_FIELDS)),
         Selection::Ambiguous => decoded.radios.push(ambiguous()),
         Selection::One(_) => {}
-        Selection::Sector { ours, strangers } => decoded.radios.push(sector(ours.len(), *strangers)),
+        Selection::Sector { ours, strangers } => {
+            decoded.radios.extend(scope.absent(registered, &LINK_FIELDS));
+            decoded.radios.push(sector(ours.len(), *strangers));
+        }
     }
     for radio in &mut decoded.radios {
         let Some(row) = interface else { continue };

@@ -46,9 +46,10 @@ pub struct Family {
     pub capacity_max_mbps: f64,
     /// Where the maximum comes from.
     pub capacity_max_source: &'static str,
-    /// Values of sysObjectID that may be this family; none: only by the inventory, or as the last resort.
+    /// Values of sysObjectID that only this family has.
     pub object_ids: &'static [ObjectId],
-    /// Objects of which one must answer, where others share the sysObjectID; none: the sysObjectID decides.
+    /// Values that others have too: then one of `asks` must answer.
+    pub shared_object_ids: &'static [ObjectId],
     pub asks: &'static [&'static [u32]],
     /// Tables whose rows must be known before exact objects can be asked for.
     pub tables: &'static [Table],
@@ -157,6 +158,18 @@ impl Scope<'_> {
     }
 }
 
+impl Scope<'_> {
+    /// The peers of a sector that are ours and that it does not have: their links are down.
+    pub fn absent(&self, selection: &Selection<'_>, fields: &[&'static str]) -> Vec<Radio> {
+        if !self.sector {
+            return Vec::new();
+        }
+        let there: BTreeSet<&String> = selection.chosen().iter().filter_map(|s| s.mac.as_ref()).collect();
+        let absent = self.peers.iter().filter(|mac| !there.contains(mac));
+        absent.map(|mac| Radio { peer: Some(mac.clone()), ..Radio::new(mac.clone()) }.down(fields)).collect()
+    }
+}
+
 impl<'a> Selection<'a> {
     /// The peers to be read.
     pub fn chosen(&self) -> &[Station<'a>] {
@@ -245,19 +258,31 @@ pub fn family(profile: &str) -> Option<&'static Family> {
     PROFILES.into_iter().find(|f| f.profile == profile)
 }
 
-/// The families that a sysObjectID allows. One that needs no further question, or none, settles it.
-pub fn candidates(object_id: Option<&Oid>) -> Vec<&'static Family> {
-    let matches = |f: &&Family| object_id.is_some_and(|oid| f.object_ids.iter().any(|id| id.matches(oid)));
-    PROFILES.into_iter().filter(matches).collect()
+/// What has to be asked before a device is identified: nothing, if its sysObjectID is enough.
+pub fn questions(object_id: Option<&Oid>) -> Vec<Oid> {
+    let Some(object_id) = object_id else { return Vec::new() };
+    if PROFILES.iter().any(|f| matches(f.object_ids, object_id)) {
+        return Vec::new();
+    }
+    let shared = PROFILES.iter().filter(|f| matches(f.shared_object_ids, object_id));
+    shared.flat_map(|f| f.asks).map(|ask| Oid::from(*ask)).collect()
 }
 
-/// The family of a device, and why: by its sysObjectID and, where families share one, by which objects answer.
+fn matches(ids: &[ObjectId], oid: &Oid) -> bool {
+    ids.iter().any(|id| id.matches(oid))
+}
+
+/// The family of a device, and why: by its sysObjectID and, where families share one, by which of the [`questions`]
+/// are answered.
 pub fn identify(object_id: Option<&Oid>, answers: &Answers) -> (&'static Family, String) {
-    let object = object_id.map_or_else(|| "no sysObjectID".to_owned(), |oid| format!("sysObjectID {oid}"));
-    for family in candidates(object_id) {
-        if family.asks.is_empty() {
-            return (family, object);
-        }
+    let Some(object_id) = object_id else {
+        return (&generic::FAMILY, "it has no sysObjectID: only its interfaces are read".to_owned());
+    };
+    let object = format!("sysObjectID {object_id}");
+    if let Some(family) = PROFILES.into_iter().find(|f| matches(f.object_ids, object_id)) {
+        return (family, object);
+    }
+    for family in PROFILES.into_iter().filter(|f| matches(f.shared_object_ids, object_id)) {
         if let Some(ask) = family.asks.iter().find(|ask| answers.has(&Oid::from(**ask))) {
             return (family, format!("{object}, and {} answers", Oid::from(*ask)));
         }

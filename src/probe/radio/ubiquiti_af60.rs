@@ -5,8 +5,8 @@
 
 use super::ubiquiti::{SHARED_OBJECT_ID, UBNT, version_of_build};
 use super::{
-    Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station, Table, gate,
-    reported, unless,
+    Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station, Table,
+    gate, reported, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -23,7 +23,8 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 2.0,
     capacity_max_mbps: 5400.0,
     capacity_max_source: "Ubiquiti's published 5.4 Gbps for Wave",
-    object_ids: &[ObjectId::Is(SHARED_OBJECT_ID), ObjectId::Is(UBNT)],
+    object_ids: &[],
+    shared_object_ids: &[ObjectId::Is(SHARED_OBJECT_ID), ObjectId::Is(UBNT)],
     asks: &[FIRMWARE, ROLE],
     tables: &[Table { name: STATIONS, column: ACTIVE, rows_max: 64 }],
     info: |_| vec![MODEL.into(), FIRMWARE.into()],
@@ -56,6 +57,8 @@ const COLUMNS: [(&str, u32, f64); 9] = [
     ("remote_rsl_dbm", 18, 1.0),
     ("remote_snr_db", 19, 1.0),
 ];
+/// Octets sent and received, 64 bits: throughput where the firmware has no columns 11 and 12.
+const OCTETS: [u32; 2] = [9, 10];
 const CAPACITIES: [(&str, u32); 2] = [("capacity_tx_mbps", 7), ("capacity_rx_mbps", 8)];
 
 fn cell(column: u32, row: &Row) -> Oid {
@@ -77,6 +80,7 @@ fn requests(scope: &Scope<'_>) -> Vec<Oid> {
     let mut oids = vec![FREQUENCY.into(), WIDTH.into()];
     for station in scope.select(scope.rows.of(STATIONS), peer).chosen() {
         oids.push(cell(2, station.row));
+        oids.extend(OCTETS.iter().map(|column| cell(*column, station.row)));
         oids.extend(CAPACITIES.iter().map(|(_, column)| cell(*column, station.row)));
         oids.extend(COLUMNS.iter().map(|(_, column, _)| cell(*column, station.row)));
     }
@@ -93,6 +97,7 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
             None => decoded.radios.push(Radio::towards(station, scope).down(&link_fields())),
         }
     }
+    decoded.radios.extend(scope.absent(&selection, &link_fields()));
     match &selection {
         Selection::Nobody => decoded.radios.push(Radio::new(ONLY_RADIO).down(&link_fields())),
         Selection::Ambiguous => decoded.radios.push(ambiguous()),
@@ -106,8 +111,6 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     }
     if decoded.radios.iter().any(|r| r.reading("link_up_flag") == Some(Reading::value(0.0))) {
         decoded.stale.push(STATIONS);
-    } else if scope.sector && selection.chosen().len() < scope.peers.len() {
-        decoded.suspect.push(STATIONS);
     }
     for radio in &mut decoded.radios {
         radio.set("channel_mhz", unless(answers.reading(&FREQUENCY.into(), 1.0), &[0.0]));
@@ -133,6 +136,10 @@ fn station_radio(answers: &Answers, station: &Station<'_>, scope: &Scope<'_>) ->
         return None;
     }
     radio.set("link_up_flag", Reading::value(1.0));
+    if gone(&answers.reading(&cell(11, station.row), 1.0)) {
+        let [tx, rx] = OCTETS.map(|column| answers.counter(&cell(column, station.row)));
+        radio.octets = Some(Octets { tx, rx });
+    }
     let standby = match active.as_deref() {
         Ok("backup") => Reading::value(1.0),
         Ok("main") => Reading::value(0.0),

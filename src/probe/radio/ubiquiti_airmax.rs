@@ -22,7 +22,8 @@ pub static FAMILY: Family = Family {
     // 866.7 and rounding.
     capacity_max_mbps: 870.0,
     capacity_max_source: "two streams at 80 MHz, MCS 9, short guard interval: 866.7 Mbps (IEEE 802.11ac)",
-    object_ids: &[ObjectId::Is(SHARED_OBJECT_ID), ObjectId::Under(&[1, 3, 6, 1, 4, 1, 41112, 1, 4])],
+    object_ids: &[ObjectId::Under(BASE)],
+    shared_object_ids: &[ObjectId::Is(SHARED_OBJECT_ID)],
     asks: &[FREQUENCY],
     tables: &[
         Table { name: STATIONS, column: SIGNAL_COLUMN, rows_max: 128 },
@@ -105,9 +106,8 @@ fn peer(row: &Row) -> Option<String> {
 }
 
 fn decode_info(answers: &Answers, rows: &Rows) -> Info {
-    let first = |column: &[u32]| {
-        rows.of(PRODUCTS).iter().find_map(|row| answers.text(&Oid::of(column, &row.index)).ok())
-    };
+    let first =
+        |column: &[u32]| rows.of(PRODUCTS).iter().find_map(|row| answers.text(&Oid::of(column, &row.index)).ok());
     Info { model: first(PRODUCT), firmware: first(PRODUCT_VERSION).map(|build| version_of_build(&build)) }
 }
 
@@ -131,6 +131,7 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     match &selection {
         Selection::Sector { ours, .. } => {
             decoded.radios.extend(ours.iter().map(|station| row_radio(answers, station, scope)));
+            decoded.radios.extend(scope.absent(&selection, &LINK_FIELDS));
             decoded.radios.push(sector_radio(answers, ours.len(), count.unwrap_or(rows.len() as f64)));
         }
         Selection::One(station) => {
@@ -141,10 +142,9 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
         Selection::Nobody | Selection::Ambiguous => decoded.radios.push(scalar_radio(answers, count)),
     }
     let down = |r: &Radio| r.reading("link_up_flag") == Some(Reading::value(0.0));
-    let lost = scope.sector && selection.chosen().len() < scope.peers.len();
     if decoded.radios.iter().any(down) {
         decoded.stale.push(STATIONS);
-    } else if lost || count.is_some_and(|n| n != rows.len() as f64) {
+    } else if count.is_some_and(|n| n != rows.len() as f64) {
         decoded.suspect.push(STATIONS);
     }
     for radio in &mut decoded.radios {

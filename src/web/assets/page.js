@@ -2,6 +2,7 @@
 // scrolling and opened details stay. Without this script the page reloads itself every 30 seconds.
 "use strict";
 (() => {
+  const PAUSE_MS = 2000; // between two renewals, however fast the news comes
   const FALLBACK_MS = 10000; // between fetches while the event stream is not there
   const STALE_MS = 45000; // three heartbeats of the event stream without one
   const stale = document.getElementById("stale");
@@ -35,9 +36,8 @@
       return;
     }
     parts.forEach((part, i) => {
-      const was = opened(part);
-      const html = part.innerHTML.replaceAll(' open=""', "");
-      if (html !== renewed[i].innerHTML || was.size !== opened(part).size) replace(part, renewed[i]);
+      // What the reader opened is no difference.
+      if (part.innerHTML.replaceAll(' open=""', "") !== renewed[i].innerHTML) replace(part, renewed[i]);
     });
   }
 
@@ -48,8 +48,10 @@
       const answer = await fetch("fragment?lang=" + encodeURIComponent(language), { cache: "no-store" });
       if (answer.ok) { apply(await answer.text()); heard(); }
     } catch { /* the next event or the fallback tries again; the banner says that nothing comes */ }
-    fetching = false;
-    if (again) { again = false; renew(); }
+    setTimeout(() => {
+      fetching = false;
+      if (again) { again = false; renew(); }
+    }, PAUSE_MS);
   }
 
   function heard() {

@@ -68,10 +68,16 @@ pub fn map(c: &Context<'_>) -> Option<Map> {
     let in_bundle: BTreeSet<&str> =
         view.bundles.values().flat_map(|b| b.members.iter()).map(crate::model::LinkId::as_str).collect();
     let shown = view.edges().filter(|l| l.id.kind() != "link" || !in_bundle.contains(l.id.as_str()));
-    let mut lines: Vec<(Health, Line)> = shown.filter_map(|l| line(c, &projection, &points, l)).collect();
+    let mut lines = Vec::new();
+    let mut segments = Vec::new();
+    for link in shown {
+        let Some((from, to)) = segment(&projection, &points, link) else { continue };
+        segments.push((from, to));
+        lines.push((health(link), line(c, link, from, to)));
+    }
     // Trouble is drawn last, on top.
     lines.sort_by_key(|(health, _)| std::cmp::Reverse(*health));
-    let (marks, labels) = marks(c, &points, projection.height);
+    let (marks, labels) = marks(c, &points, &segments, projection.height);
     Some(Map {
         width: unit(WIDTH),
         height: unit(projection.height),
@@ -81,34 +87,36 @@ pub fn map(c: &Context<'_>) -> Option<Map> {
     })
 }
 
-fn line(
-    c: &Context<'_>,
-    projection: &Projection,
-    points: &BTreeMap<&SiteId, Point>,
-    link: &LinkView,
-) -> Option<(Health, Line)> {
+fn segment(projection: &Projection, points: &BTreeMap<&SiteId, Point>, link: &LinkView) -> Option<(Point, Point)> {
     let from = *points.get(&link.near_site)?;
-    let (to, internet) = match &link.far_site {
-        Some(far) => (*points.get(far)?, false),
-        None => (projection.stub(from), true),
-    };
+    match &link.far_site {
+        Some(far) => Some((from, *points.get(far)?)),
+        None => Some((from, projection.stub(from))),
+    }
+}
+
+fn line(c: &Context<'_>, link: &LinkView, from: Point, to: Point) -> Line {
     let health = health(link);
     let middle = (unit(f64::midpoint(from.x, to.x)), unit(f64::midpoint(from.y, to.y)));
     let name = names::edge(&c.snapshot.network, &c.snapshot.view, &link.id);
-    let line = Line {
+    Line {
         x1: unit(from.x),
         y1: unit(from.y),
         x2: unit(to.x),
         y2: unit(to.y),
         class: health.class(),
         title: format!("{name}: {}", health.word(c)),
-        internet,
+        internet: link.far_site.is_none(),
         cross: (health == Health::Down).then_some(middle),
-    };
-    Some((health, line))
+    }
 }
 
-fn marks(c: &Context<'_>, points: &BTreeMap<&SiteId, Point>, height: f64) -> (Vec<Mark>, Vec<Label>) {
+fn marks(
+    c: &Context<'_>,
+    points: &BTreeMap<&SiteId, Point>,
+    lines: &[(Point, Point)],
+    height: f64,
+) -> (Vec<Mark>, Vec<Label>) {
     let network = &c.snapshot.network;
     // Municipalities in trouble get their labels first, relays last.
     let mut sites: Vec<_> = network
@@ -125,7 +133,7 @@ fn marks(c: &Context<'_>, points: &BTreeMap<&SiteId, Point>, height: f64) -> (Ve
     let taken: Vec<(Point, f64)> = points.values().map(|p| (*p, RADIUS)).collect();
     let wanted: Vec<(Point, &str)> =
         sites.iter().filter_map(|(_, s, _)| Some((*points.get(&s.id)?, s.name.as_str()))).collect();
-    let placed = place_labels(&wanted, &taken, height);
+    let placed = place_labels(&wanted, &taken, lines, height);
     let mut marks = Vec::with_capacity(sites.len());
     let mut labels = Vec::new();
     for (i, ((_, _, standing), s, promise)) in sites.iter().enumerate() {

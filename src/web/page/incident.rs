@@ -45,8 +45,7 @@ pub struct Line {
 
 /// Open incidents that no other explains, gravest first, then the longest.
 pub fn cards(c: &Context<'_>) -> Vec<Card> {
-    let mut open: Vec<&Incident> =
-        c.snapshot.incidents.iter().filter(|i| is_open(i) && !is_explained(c, i)).collect();
+    let mut open: Vec<&Incident> = c.snapshot.incidents.iter().filter(|i| is_open(i) && !is_explained(c, i)).collect();
     open.sort_by_key(|i| (std::cmp::Reverse(i.severity), i.since, i.number));
     open.into_iter().map(|i| card(c, i)).collect()
 }
@@ -133,11 +132,7 @@ fn cause(c: &Context<'_>, i: &Incident) -> Option<String> {
     let about_edge = matches!(i.subject, Subject::Edge(_));
     match i.probable_cause {
         ProbableCause::Unknown => about_edge.then(|| words::cause(ProbableCause::Unknown, c.language).to_owned()),
-        cause => Some(format!(
-            "{} ({})",
-            words::cause(cause, c.language),
-            words::confidence(i.confidence, c.language)
-        )),
+        cause => Some(format!("{} ({})", words::cause(cause, c.language), words::confidence(i.confidence, c.language))),
     }
 }
 

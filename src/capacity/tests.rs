@@ -1,0 +1,7 @@
+//! The named cases of capacity, told through samples as agents send them.
+
+mod build;
+mod figures;
+mod oracle;
+mod size;
+mod states;

@@ -1,0 +1,231 @@
+//! The body of a mail as blocks, written out twice: plain text and simple HTML. [P]
+//!
+//! The HTML carries its styles inline and uses one table for figures, so that mail programs of any age show it. All
+//! text is escaped here, and only here.
+
+use crate::model::network::Language;
+
+/// Marks the start and the end of bold text within a string; no name can contain it ([`clean`]).
+const BOLD: char = '\u{2}';
+
+/// The text in bold.
+pub fn bold(text: &str) -> String {
+    format!("{BOLD}{}{BOLD}", clean(text))
+}
+
+/// A name from the inventory or from a device, without control characters.
+pub fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    Para(String),
+    /// Each on a line of its own, without space between.
+    Lines(Vec<String>),
+    /// Stands directly over what follows.
+    Title(String),
+    List { numbered: bool, items: Vec<String> },
+    /// Rows of a label and one figure for each end.
+    Table { head: Vec<String>, rows: Vec<Vec<String>> },
+    Small(String),
+}
+
+/// The colour of the bar at the top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Critical,
+    Major,
+    Resolved,
+}
+
+impl Tone {
+    /// Dark enough for white text beside it (contrast over 4.5).
+    fn colour(self) -> &'static str {
+        match self {
+            Self::Critical => "#b3261e",
+            Self::Major => "#9a5b00",
+            Self::Resolved => "#1e6b35",
+        }
+    }
+}
+
+pub fn text(blocks: &[Block]) -> String {
+    let mut out = String::new();
+    for (at, block) in blocks.iter().enumerate() {
+        match block {
+            Block::Para(text) | Block::Title(text) | Block::Small(text) => {
+                out.push_str(&plain(text));
+                out.push('\n');
+            }
+            Block::Lines(lines) => {
+                for line in lines {
+                    out.push_str(&plain(line));
+                    out.push('\n');
+                }
+            }
+            Block::List { numbered, items } => {
+                for (n, item) in items.iter().enumerate() {
+                    let mark = if *numbered { format!("{}.", n + 1) } else { "-".to_owned() };
+                    out.push_str(&format!("{mark} {}\n", plain(item)));
+                }
+            }
+            Block::Table { head, rows } => text_table(&mut out, head, rows),
+        }
+        let small_run = matches!((block, blocks.get(at + 1)), (Block::Small(_), Some(Block::Small(_))));
+        if !matches!(block, Block::Title(_)) && !small_run && at + 1 < blocks.len() {
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn plain(text: &str) -> String {
+    text.replace(BOLD, "")
+}
+
+fn text_table(out: &mut String, head: &[String], rows: &[Vec<String>]) {
+    let lines: Vec<&[String]> = std::iter::once(head).chain(rows.iter().map(Vec::as_slice)).collect();
+    let width = |column: usize| {
+        lines.iter().filter_map(|l| l.get(column)).map(|c| plain(c).chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    for line in lines {
+        let cells: Vec<String> =
+            line.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}", plain(cell))).collect();
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
+}
+
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Escaped, with bold text, and with addresses of pages as links.
+fn rich(text: &str) -> String {
+    let mut out = String::new();
+    for (n, part) in text.split(BOLD).enumerate() {
+        let inner = linked(part);
+        if n % 2 == 1 { out.push_str(&format!("<strong>{inner}</strong>")) } else { out.push_str(&inner) }
+    }
+    out
+}
+
+fn linked(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let address = word.trim_end_matches(['.', ',', ';', ')']);
+        let rest = &word[address.len()..];
+        if address.starts_with("https://") || address.starts_with("http://") {
+            let address = escape(address);
+            format!("<a href=\"{address}\" style=\"color:#0b57a4\">{address}</a>{}", escape(rest))
+        } else {
+            escape(word)
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+const PARA: &str = "margin:0 0 14px 0";
+const CELL: &str = "padding:6px 10px;border:1px solid #c9ced6;text-align:left;vertical-align:top";
+
+pub fn html(language: Language, subject: &str, tone: Tone, blocks: &[Block]) -> String {
+    let mut body = String::new();
+    for block in blocks {
+        match block {
+            Block::Para(text) => body.push_str(&format!("<p style=\"{PARA}\">{}</p>\n", rich(text))),
+            Block::Lines(lines) => {
+                let lines: Vec<String> = lines.iter().map(|l| rich(l)).collect();
+                body.push_str(&format!("<p style=\"{PARA}\">{}</p>\n", lines.join("<br>\n")));
+            }
+            Block::Title(text) => {
+                body.push_str(&format!("<p style=\"margin:0 0 4px 0\"><strong>{}</strong></p>\n", rich(&plain(text))));
+            }
+            Block::Small(text) => body.push_str(&format!(
+                "<p style=\"margin:0 0 6px 0;font-size:13px;color:#4a5462\">{}</p>\n",
+                rich(text)
+            )),
+            Block::List { numbered, items } => {
+                let tag = if *numbered { "ol" } else { "ul" };
+                body.push_str(&format!("<{tag} style=\"margin:0 0 14px 0;padding-left:24px\">\n"));
+                for item in items {
+                    body.push_str(&format!("<li style=\"margin:0 0 4px 0\">{}</li>\n", rich(item)));
+                }
+                body.push_str(&format!("</{tag}>\n"));
+            }
+            Block::Table { head, rows } => html_table(&mut body, head, rows),
+        }
+    }
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n</head>\n\
+         <body style=\"margin:0;padding:16px;background:#ffffff\">\n\
+         <div style=\"max-width:640px;border-top:4px solid {colour};padding-top:14px;\
+         font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:1.45;color:#1b1f24\">\n{body}</div>\n\
+         </body>\n</html>\n",
+        lang = language.code(),
+        title = escape(subject),
+        colour = tone.colour(),
+    )
+}
+
+fn html_table(body: &mut String, head: &[String], rows: &[Vec<String>]) {
+    body.push_str("<table style=\"border-collapse:collapse;margin:0 0 14px 0;font-size:14px\">\n<tr>");
+    for cell in head {
+        body.push_str(&format!("<th scope=\"col\" style=\"{CELL};background:#eef1f5\">{}</th>", rich(cell)));
+    }
+    body.push_str("</tr>\n");
+    for row in rows {
+        body.push_str("<tr>");
+        for (n, cell) in row.iter().enumerate() {
+            if n == 0 {
+                let style = format!("{CELL};background:#eef1f5;font-weight:normal");
+                body.push_str(&format!("<th scope=\"row\" style=\"{style}\">{}</th>", rich(cell)));
+            } else {
+                body.push_str(&format!("<td style=\"{CELL}\">{}</td>", rich(cell)));
+            }
+        }
+        body.push_str("</tr>\n");
+    }
+    body.push_str("</table>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_become_markup() {
+        let blocks = [Block::Para(format!("a {} & c", bold("<b\u{2}>\"x\"")))];
+        let html = html(Language::Italian, "x</title><script>", Tone::Major, &blocks);
+        assert!(html.contains("a <strong>&lt;b&gt;&quot;x&quot;</strong> &amp; c"), "{html}");
+        assert!(!html.contains("<script>"));
+        assert_eq!(text(&blocks), "a <b>\"x\" & c\n");
+    }
+
+    #[test]
+    fn addresses_become_links_without_the_full_stop() {
+        assert_eq!(
+            rich("vedi https://x.example/i/1."),
+            "vedi <a href=\"https://x.example/i/1\" style=\"color:#0b57a4\">https://x.example/i/1</a>."
+        );
+    }
+
+    #[test]
+    fn text_tables_line_up() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let table = Block::Table { head: row(["", "lato A", "lato Bene"]), rows: vec![row(["RSL", "−55", "−56"])] };
+        assert_eq!(text(&[table]), "     lato A  lato Bene\nRSL  −55     −56\n");
+    }
+}

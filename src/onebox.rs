@@ -1,0 +1,205 @@
+//! Agents, broker and hub in one process: what `vedetta run` and `vedetta demo` have in common.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::agent::{AgentApp, AgentParts};
+use crate::config::secret::{Secret, SecretError, SecretSource};
+use crate::config::settings::{HubSettings, MqttSettings, SpoolLimits};
+use crate::hub::{HubApp, HubParts};
+use crate::model::network::{Network, SecretRef};
+use crate::mqtt::agent::DeliveryStatus;
+use crate::mqtt::broker::{Broker, User};
+use crate::probe::ping::Pinger;
+use crate::runtime::clock::SharedClock;
+use crate::runtime::tasks::{Shutdown, Tasks};
+
+/// How long the end waits until everything measured is stored.
+const DRAIN: Duration = Duration::from_secs(20);
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// What it is made of.
+pub struct OneBoxParts {
+    pub network: Arc<Network>,
+    /// With a broker of its own, or without: then one is embedded, with passwords of this run.
+    pub settings: HubSettings,
+    /// Spools go below it; the hub's files where its settings say.
+    pub data_dir: PathBuf,
+    pub secrets: Arc<dyn SecretSource>,
+    pub pinger: Arc<dyn Pinger>,
+    pub seed: u64,
+    pub simulated: bool,
+}
+
+/// Everything open and ready to run.
+pub struct OneBox {
+    pub hub: HubApp,
+    agents: Vec<(String, AgentApp)>,
+    broker: Option<Broker>,
+    pub progress: Progress,
+}
+
+/// How far the agents are.
+#[derive(Clone)]
+pub struct Progress {
+    /// Of each agent: samples handed to its spool.
+    pub generated: Vec<watch::Receiver<u64>>,
+    pub statuses: Vec<watch::Receiver<DeliveryStatus>>,
+}
+
+impl OneBox {
+    /// Opens ports, ledger and spools.
+    pub async fn build(parts: OneBoxParts, clock: SharedClock) -> anyhow::Result<Self> {
+        let OneBoxParts { network, settings, data_dir, secrets, pinger, seed, simulated } = parts;
+        let access = Access::new(&network, &settings, secrets).await?;
+        let interval = settings.poll_interval;
+        let mut agents = Vec::new();
+        let mut progress = Progress { generated: Vec::new(), statuses: Vec::new() };
+        for (index, site) in network.agents().enumerate() {
+            let app = AgentApp::build(
+                AgentParts {
+                    network: network.clone(),
+                    site: site.id.clone(),
+                    interval,
+                    mqtt: access.settings(&User::Agent(site.id.clone())),
+                    data_dir: data_dir.join("agents").join(site.id.as_str()),
+                    spool: SpoolLimits::default(),
+                    credentials: BTreeMap::new(),
+                    secrets: access.secrets.clone(),
+                    pinger: pinger.clone(),
+                    seed: seed.wrapping_add(index as u64),
+                },
+                clock.clone(),
+            )?;
+            progress.generated.push(app.generated());
+            progress.statuses.push(app.status());
+            agents.push((site.id.to_string(), app));
+        }
+        let mqtt = access.settings(&User::Hub);
+        let hub_parts = HubParts { network, settings, mqtt, secrets: access.secrets, simulated };
+        let hub = HubApp::build(hub_parts, clock).await?;
+        Ok(Self { hub, agents, broker: access.broker, progress })
+    }
+
+    /// Runs until `shutdown`; `stop_polling`, set before it, ends the probes and leaves delivery time to finish.
+    pub async fn run(self, stop_polling: Shutdown, mut shutdown: Shutdown) -> anyhow::Result<()> {
+        let Self { hub, agents, broker, .. } = self;
+        let (broker_switch, broker_stop) = Shutdown::new();
+        let serve = async {
+            match broker {
+                Some(broker) => broker.run(broker_stop).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut tasks = Tasks::new();
+        for (name, app) in agents {
+            tasks.spawn(format!("agent {name}"), app.run(stop_polling.clone(), shutdown.clone()));
+        }
+        tasks.spawn("hub", hub.run(shutdown.clone()));
+        let rest = tasks.run(shutdown.clone());
+        tokio::pin!(serve, rest);
+        tokio::select! {
+            ended = &mut serve => ended?,
+            ended = &mut rest => ended?,
+            () = shutdown.wait() => {
+                // The broker goes last: the others say goodbye through it.
+                tokio::select! {
+                    ended = &mut rest => ended?,
+                    ended = &mut serve => ended?,
+                }
+            }
+        }
+        broker_switch.stop();
+        Ok(())
+    }
+}
+
+impl Progress {
+    /// Waits until every agent has handed over what it measured, and knows that all of it is stored. To be called after
+    /// polling was stopped.
+    pub async fn drained(&mut self) {
+        let all = async {
+            for (generated, status) in self.generated.iter_mut().zip(&mut self.statuses) {
+                // The batcher ends when it has handed over the last batch.
+                while generated.changed().await.is_ok() {}
+                let total = *generated.borrow();
+                // An error means that delivery has ended: there is nothing more to wait for.
+                let _ = status.wait_for(|s| s.samples >= total && s.pending_batches == 0).await;
+            }
+        };
+        if tokio::time::timeout(DRAIN, all).await.is_err() {
+            tracing::warn!("not everything was stored within {DRAIN:?}; what is in the spools is sent next time");
+        }
+    }
+}
+
+/// How the parts reach the broker.
+struct Access {
+    configured: Option<MqttSettings>,
+    embedded: Option<SocketAddr>,
+    broker: Option<Broker>,
+    secrets: Arc<dyn SecretSource>,
+}
+
+impl Access {
+    async fn new(
+        network: &Network,
+        settings: &HubSettings,
+        secrets: Arc<dyn SecretSource>,
+    ) -> anyhow::Result<Self> {
+        if let Some(configured) = &settings.mqtt {
+            return Ok(Self { configured: Some(configured.clone()), embedded: None, broker: None, secrets });
+        }
+        let users = network.agents().map(|s| User::Agent(s.id.clone())).chain([User::Hub]);
+        let passwords: BTreeMap<User, Secret> =
+            users.map(|user| (user, Secret::new(Uuid::new_v4().simple().to_string()))).collect();
+        let broker = Broker::bind((Ipv4Addr::LOCALHOST, 0).into(), &network.id, passwords.clone()).await?;
+        let passwords = passwords.into_iter().map(|(user, secret)| (user.name(), secret)).collect();
+        let secrets = Arc::new(WithPasswords { passwords, others: secrets });
+        Ok(Self { configured: None, embedded: Some(broker.addr()), broker: Some(broker), secrets })
+    }
+
+    fn settings(&self, user: &User) -> MqttSettings {
+        match (&self.configured, self.embedded) {
+            (Some(configured), _) => configured.clone(),
+            (None, address) => {
+                let address = address.expect("without a configured broker one is embedded");
+                MqttSettings {
+                    host: address.ip().to_string(),
+                    port: address.port(),
+                    tls: None,
+                    user: Some(user.name()),
+                    password: Some(SecretRef::Env(password_name(&user.name()))),
+                    keep_alive: KEEP_ALIVE,
+                }
+            }
+        }
+    }
+}
+
+/// The name under which a password of this run is asked for. No environment variable has a space in its name.
+fn password_name(user: &str) -> String {
+    format!("broker password of {user}")
+}
+
+/// The passwords of the embedded broker, which live in memory only, besides all other secrets.
+struct WithPasswords {
+    passwords: BTreeMap<String, Secret>,
+    others: Arc<dyn SecretSource>,
+}
+
+impl SecretSource for WithPasswords {
+    fn read(&self, secret: &SecretRef) -> Result<Secret, SecretError> {
+        let own = |name: &str| self.passwords.iter().find(|(user, _)| password_name(user) == name);
+        match secret {
+            SecretRef::Env(name) => own(name).map_or_else(|| self.others.read(secret), |(_, s)| Ok(s.clone())),
+            SecretRef::File(_) => self.others.read(secret),
+        }
+    }
+}

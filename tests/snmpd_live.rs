@@ -1,0 +1,148 @@
+//! `probe` against Debian's snmpd, an SNMP agent that shares no code with ours: v2c, and v3 with SHA-256 and AES.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use vedetta::config::secret::Secret;
+use vedetta::model::network::{AuthProtocol, PrivProtocol};
+use vedetta::probe::access::Access;
+use vedetta::probe::command::{ProbeError, ProbeOptions, ProbeReport, probe};
+use vedetta::probe::snmp::SnmpError;
+
+/// snmpd on a loopback port of its own, until it is dropped.
+struct Snmpd {
+    process: Child,
+    address: SocketAddr,
+    _dir: tempfile::TempDir,
+}
+
+impl Snmpd {
+    fn start() -> Self {
+        let program = ["/usr/sbin/snmpd", "/usr/local/sbin/snmpd"].into_iter().find(|p| Path::new(p).exists());
+        let program = program.expect("this test needs snmpd: apt-get install snmpd");
+        let dir = tempfile::tempdir().unwrap();
+        // A port that was free a moment ago; snmpd cannot be asked to choose one.
+        let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let config = dir.path().join("snmpd.conf");
+        let text = format!(
+            "agentAddress udp:{address}\n\
+             rocommunity vedetta-test 127.0.0.1\n\
+             createUser vedetta SHA-256 auth-password AES priv-password\n\
+             rouser vedetta authPriv\n\
+             sysDescr a switch on a hill\n\
+             sysObjectID 1.3.6.1.4.1.99999.1\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let process = Command::new(program)
+            .args(["-f", "-Lf", "/dev/null", "-C", "-I", "-smux", "-c"])
+            .arg(&config)
+            .env("SNMP_PERSISTENT_DIR", dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { process, address, _dir: dir }
+    }
+
+    async fn probe(&self, access: Access) -> Result<ProbeReport, ProbeError> {
+        probe(ProbeOptions {
+            address: self.address.to_string(),
+            access,
+            profile: None,
+            timeout: Duration::from_secs(2),
+            json: true,
+            color: false,
+            target_mbps: 30.0,
+        })
+        .await
+    }
+
+    /// Probes once snmpd listens: until then its port is refused.
+    async fn probe_when_up(&mut self, access: &Access) -> Result<ProbeReport, ProbeError> {
+        loop {
+            match self.probe(access.clone()).await {
+                Err(ProbeError::Silent { source: SnmpError::Unreachable(_), .. }) => {
+                    let ended = self.process.try_wait().unwrap();
+                    assert_eq!(ended, None, "snmpd ended by itself");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                answered => return answered,
+            }
+        }
+    }
+}
+
+impl Drop for Snmpd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn v3(auth: &str, privacy: &str) -> Access {
+    let auth = (AuthProtocol::Sha256, Secret::new(auth));
+    let privacy = (PrivProtocol::Aes128, Secret::new(privacy));
+    Access::v3("vedetta", Some(&auth), Some(&privacy)).unwrap()
+}
+
+fn check(report: &ProbeReport, version: &str) {
+    let json = report.to_json();
+    assert_eq!(json["profile"], "generic");
+    assert_eq!(json["sys_descr"], "a switch on a hill");
+    assert_eq!(json["sys_object_id"], "1.3.6.1.4.1.99999.1");
+    assert_eq!(json["snmp"]["version"], version);
+    assert_eq!(json["snmp"]["timeouts"], 0);
+    assert_eq!(json["snmp"]["malformed"], 0);
+    assert!(json["uptime_secs"].as_f64().is_some_and(|secs| secs >= 0.0));
+    // Which ports this machine has is its own matter; what is said of each is not.
+    for port in json["ports"].as_array().unwrap() {
+        assert!(port["rate_mbps"].is_number() || port["missing"]["rate_mbps"].is_string(), "{port}");
+    }
+}
+
+#[tokio::test]
+async fn snmpd_answers_v2c_and_v3() {
+    let mut snmpd = Snmpd::start();
+    let v2c = Access::V2c { community: Secret::new("vedetta-test") };
+    check(&snmpd.probe_when_up(&v2c).await.unwrap(), "v2c");
+    check(&snmpd.probe(Access::V1 { community: Secret::new("vedetta-test") }).await.unwrap(), "v1");
+    check(&snmpd.probe(v3("auth-password", "priv-password")).await.unwrap(), "v3");
+}
+
+#[tokio::test]
+async fn snmpd_refuses_a_wrong_password_and_says_nothing_to_a_wrong_community() {
+    let mut snmpd = Snmpd::start();
+    let refused = snmpd.probe_when_up(&v3("wrong-password", "priv-password")).await;
+    assert!(matches!(refused, Err(ProbeError::Silent { source: SnmpError::Refused, .. })), "{refused:?}");
+    let silent = snmpd.probe(Access::V2c { community: Secret::new("wrong") }).await;
+    assert!(matches!(silent, Err(ProbeError::Silent { source: SnmpError::Timeout, .. })), "{silent:?}");
+}
+
+/// The loopback interface, read by name, has ifHighSpeed and 64-bit counters in snmpd.
+#[tokio::test]
+async fn snmpd_tells_the_interfaces() {
+    use vedetta::probe::device::{Manner, Poller};
+    use vedetta::probe::snmp::Session;
+    use vedetta::runtime::clock::SystemClock;
+
+    let mut snmpd = Snmpd::start();
+    let access = v3("auth-password", "priv-password");
+    snmpd.probe_when_up(&access).await.unwrap();
+    let session = Session::new(snmpd.address, access, Duration::from_secs(2));
+    let mut poller = Poller::new(session, Manner { ports: vec!["lo".into()], ..Manner::default() });
+    let clock = SystemClock::shared();
+    poller.poll(&*clock).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let polled = poller.poll(&*clock).await.unwrap();
+    let [lo] = &polled.ports[..] else { panic!("{:?}", polled.ports) };
+    assert_eq!(lo.name, "lo");
+    assert_eq!(lo.readings["up_flag"].get(), Some(1.0));
+    // At most what was just asked and answered, and whatever else this machine tells itself.
+    let mbps = lo.readings["throughput_rx_mbps"].get();
+    assert!(mbps.is_some_and(|mbps| mbps >= 0.0) || lo.readings["rate_mbps"].get().is_none(), "{:?}", lo.readings);
+}
