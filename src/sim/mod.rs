@@ -15,6 +15,7 @@ pub mod radio;
 pub mod responder;
 pub mod scenario;
 pub mod secrets;
+pub mod services;
 pub mod world;
 
 use std::net::{IpAddr, SocketAddr};
