@@ -55,13 +55,14 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<DemoReport> {
     let sim_options = SimOptions { port: options.snmp_port, speed: options.speed, seed: options.seed };
     let simulated =
         sim::start(&options.network, options.scenario.clone(), sim_options, clock.clone(), world.clone()).await?;
-    let Simulated { network, secrets, pinger, tasks: radios, world: truth } = simulated;
+    let Simulated { network, secrets, pinger, services, tasks: radios, world: truth } = simulated;
     let parts = OneBoxParts {
         network: Arc::new(network),
         settings: hub_settings(&options),
         data_dir: options.data_dir.clone(),
         secrets: Arc::new(DemoSecrets { devices: secrets }),
         pinger,
+        services,
         seed: options.seed,
         simulated: true,
     };

@@ -15,6 +15,7 @@ use crate::model::network::{AuthProtocol, Network, PrivProtocol, SecretRef};
 use crate::probe::access::Access;
 use crate::probe::command::{self, ProbeOptions};
 use crate::probe::ping::SurgePinger;
+use crate::probe::service::HttpServices;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::tasks::{Shutdown, ShutdownSwitch};
 
@@ -131,6 +132,7 @@ fn run_agent(args: &AgentArgs) -> anyhow::Result<ExitCode> {
         credentials: settings.credentials,
         secrets: Arc::new(SystemSecrets),
         pinger: Arc::new(SurgePinger::start().context("cannot start the ICMP thread")?),
+        services: Arc::new(HttpServices::new()),
         seed: rand::random(),
     };
     runtime()?.block_on(async {
@@ -145,14 +147,16 @@ fn probe_access(args: &ProbeArgs) -> anyhow::Result<Access> {
     if args.v3 {
         let auth = match (&args.auth, &args.auth_password_file) {
             (Some(name), Some(file)) => Some((
-                parse_auth(name).with_context(|| format!("--auth {name}: must be md5, sha1, sha224, sha256, sha384 or sha512"))?,
+                parse_auth(name)
+                    .with_context(|| format!("--auth {name}: must be md5, sha1, sha224, sha256, sha384 or sha512"))?,
                 SystemSecrets.read(&SecretRef::File(file.clone()))?,
             )),
             _ => None,
         };
         let privacy = match (&args.privacy, &args.privacy_password_file) {
             (Some(name), Some(file)) => Some((
-                parse_privacy(name).with_context(|| format!("--privacy {name}: must be des, aes128, aes192 or aes256"))?,
+                parse_privacy(name)
+                    .with_context(|| format!("--privacy {name}: must be des, aes128, aes192 or aes256"))?,
                 SystemSecrets.read(&SecretRef::File(file.clone()))?,
             )),
             _ => None,
@@ -241,6 +245,7 @@ mod hub {
     use crate::hub::{HubApp, HubParts};
     use crate::onebox::{OneBox, OneBoxParts};
     use crate::probe::ping::SurgePinger;
+    use crate::probe::service::HttpServices;
     use crate::runtime::clock::SystemClock;
     use crate::web::status;
 
@@ -280,6 +285,7 @@ mod hub {
             data_dir: args.data.clone(),
             secrets: Arc::new(SystemSecrets),
             pinger: Arc::new(SurgePinger::start().context("cannot start the ICMP thread")?),
+            services: Arc::new(HttpServices::new()),
             seed: rand::random(),
             simulated: false,
         };

@@ -27,6 +27,8 @@ use crate::{catalogue, notify, wire};
 
 /// Closed incidents stay on the page and in memory this long; the ledger keeps them.
 const SHOWN_AFTER_CLOSING: Duration = Duration::from_hours(7 * 24);
+/// A clock that is wrong by less is taken as right.
+const CLOCK_ERROR_MIN_MS: u64 = 2000;
 /// Documents that could not be written yet. Past this the oldest go; the ledger has been failing for long by then.
 const UNSAVED_MAX: usize = 10_000;
 /// Kinds of documents that the hub writes.
@@ -116,10 +118,19 @@ impl Lookout {
         self.memory.last_heard = Some(received_at);
         // The inbox has let only UTF-8 through that parses.
         let Ok(text) = std::str::from_utf8(&payload) else { return };
-        let (samples, _) = wire::line::decode(text);
-        for sample in &samples {
+        let (mut samples, _) = wire::line::decode(text);
+        let error_ms = self.clock_error_ms(&agent);
+        for sample in &mut samples {
+            sample.at = UnixMillis(sample.at.0.saturating_sub(error_ms));
             self.parts.state.apply(&agent, sample, received_at);
         }
+    }
+
+    /// How far an agent's clock is ahead. A small error is left alone: it is within what networks delay.
+    fn clock_error_ms(&self, agent: &SiteId) -> i64 {
+        let inbox = self.parts.inbox.borrow();
+        let error = inbox.agents.get(agent.as_str()).and_then(|a| a.clock_error_ms).unwrap_or(0);
+        if error.unsigned_abs() < CLOCK_ERROR_MIN_MS { 0 } else { error }
     }
 
     async fn evaluate(&mut self) {
