@@ -4,7 +4,7 @@ use super::blocks::{Block, bold, clean};
 use super::story::Story;
 use super::words;
 use crate::alert::incident::{EvidenceEnd, Limit, LinkEnd, ProbableCause, Reason};
-use crate::alert::{Condition, Subject};
+use crate::alert::{Condition, Direction, Subject};
 use crate::model::EdgeId;
 
 pub fn subject(story: &Story<'_>) -> String {
@@ -31,7 +31,12 @@ pub fn subject(story: &Story<'_>) -> String {
             };
             format!("{name} {}: {without}", story.pick("interrotta", "down"))
         }
-        _ => format!("{name}{}{}", story.towards(), figures(story.opened_mbps())),
+        _ => {
+            // Downstream goes without saying.
+            let upstream = incident.direction == Some(Direction::Upstream);
+            let towards = if upstream { story.towards() } else { String::new() };
+            format!("{name}{towards}{}", figures(story.opened_mbps()))
+        }
     };
     format!("[{}] {said}", incident.token())
 }
@@ -101,17 +106,17 @@ fn fact(story: &Story<'_>) -> String {
         }
         _ => String::new(),
     };
-    match (story.incident.condition, story.italian()) {
+    let said = match (story.incident.condition, story.italian()) {
         (Condition::OnStandby, true) => {
             format!("{since}, {link} lavora sulla {}.{figures}", bold("linea di riserva"))
         }
-        (Condition::OnStandby, false) => format!("{since}, {link} works on its {}.{figures}", bold("backup")),
+        (Condition::OnStandby, false) => format!("{since}, {link} has worked on its {}.{figures}", bold("backup")),
         (Condition::LinkDown, true) => format!("{since}, {link} è {}. {}", interrupted(story), silence(story)),
-        (Condition::LinkDown, false) => format!("{since}, {link} is {}. {}", bold("down"), silence(story)),
+        (Condition::LinkDown, false) => format!("{since}, {link} has been {}. {}", bold("down"), silence(story)),
         (_, true) => format!("{since}, {link} porta meno di quanto serve.{figures}"),
-        (_, false) => format!("{since}, {link} carries less than is needed.{figures}"),
-    }
-    .pipe(|text| words::sentence(&text))
+        (_, false) => format!("{since}, {link} has carried less than is needed.{figures}"),
+    };
+    story.after_greeting(said)
 }
 
 fn interrupted(story: &Story<'_>) -> String {
@@ -120,9 +125,16 @@ fn interrupted(story: &Story<'_>) -> String {
 }
 
 /// Who still answers.
-fn silence(story: &Story<'_>) -> &'static str {
-    let answers: Vec<Option<bool>> = story.ends().iter().map(|e| e.answers).collect();
+fn silence(story: &Story<'_>) -> String {
+    let ends = story.ends();
+    let answers: Vec<Option<bool>> = ends.iter().map(|e| e.answers).collect();
+    let only = |at: usize| match story.italian() {
+        true => format!("Risponde solo l’apparato di {}; il collegamento radio è assente.", clean(&ends[at].site)),
+        false => format!("Only the device at {} answers; there is no radio link.", clean(&ends[at].site)),
+    };
     match answers.as_slice() {
+        [Some(true), Some(false)] => return only(0),
+        [Some(false), Some(true)] => return only(1),
         [Some(false), Some(false)] => {
             story.pick("Gli apparati sui due lati non rispondono.", "The devices at both ends do not answer.")
         }
@@ -130,12 +142,9 @@ fn silence(story: &Story<'_>) -> &'static str {
             "Gli apparati sui due lati rispondono, ma il collegamento radio è assente.",
             "The devices at both ends answer, but there is no radio link.",
         ),
-        [Some(true), _] | [_, Some(true)] => story.pick(
-            "Risponde un solo apparato, e il collegamento radio è assente.",
-            "Only one device answers, and there is no radio link.",
-        ),
         _ => "",
     }
+    .to_owned()
 }
 
 fn effect(story: &Story<'_>) -> String {
@@ -160,8 +169,8 @@ fn effect(story: &Story<'_>) -> String {
     let traffic = evening.map(|mbps| {
         let mbps = words::mbps(story.language, mbps, None);
         match story.italian() {
-            true => format!(" All’apertura passavano {mbps} Mbps."),
-            false => format!(" {mbps} Mbps were passing when it opened."),
+            true => format!(" In quel momento passavano {mbps} Mbps."),
+            false => format!(" {mbps} Mbps were passing at that moment."),
         }
     });
     format!("{} {service}{}{behind}", bold(story.pick("Effetti.", "Effect.")), traffic.unwrap_or_default())
@@ -233,7 +242,7 @@ fn computed(story: &Story<'_>) -> String {
     let read = read.unwrap_or_default();
     if story.incident.condition == Condition::LinkDown {
         let how = story.pick(
-            "Come è stabilito: dalle risposte degli apparati e dal traffico visto passare.",
+            "Come è rilevata: dalle risposte degli apparati e dal traffico visto passare.",
             "How it is known: from what the devices answer and from traffic seen passing.",
         );
         return how.to_owned();
@@ -270,11 +279,11 @@ fn requests(story: &Story<'_>) -> Vec<String> {
     let page = story.page();
     let take = match (page, story.italian()) {
         (Some(page), true) => {
-            format!("Presa in carico: rispondete indicando il vostro numero di ticket (situazione: {page} ).")
+            format!("Presa in carico: rispondete indicando il vostro numero di ticket. Situazione: {page}")
         }
         (None, true) => "Presa in carico: rispondete a questo messaggio indicando il vostro numero di ticket.".into(),
-        (Some(page), false) => format!("Take it in charge: answer with your ticket number (situation: {page} )."),
-        (None, false) => "Take it in charge: answer this message with your ticket number.".into(),
+        (Some(page), false) => format!("Acknowledgement: answer with your ticket number. Situation: {page}"),
+        (None, false) => "Acknowledgement: answer this message with your ticket number.".into(),
     };
     let works = story.pick(
         "Se sono lavori programmati, segnalatelo nella stessa risposta.",
@@ -345,11 +354,11 @@ pub fn over(story: &Story<'_>) -> String {
     let link = the_link(story);
     let said = match (story.incident.condition, story.italian()) {
         (Condition::LinkDown, true) => format!("{link} funziona di nuovo {since} {day}."),
-        (Condition::LinkDown, false) => format!("{link} works again {since} {day}."),
+        (Condition::LinkDown, false) => format!("{link} has worked again {since} {day}."),
         (Condition::OnStandby, true) => format!("{link} è tornata sul collegamento principale {since} {day}."),
-        (Condition::OnStandby, false) => format!("{link} is back on its main path {since} {day}."),
+        (Condition::OnStandby, false) => format!("{link} has been back on its main path {since} {day}."),
         (_, true) => format!("{link} porta di nuovo quanto serve {since} {day}."),
-        (_, false) => format!("{link} carries again what is needed {since} {day}."),
+        (_, false) => format!("{link} has carried what is needed again {since} {day}."),
     };
     format!("{} {said}", bold(story.pick("Risolto:", "Resolved:")))
 }
@@ -365,21 +374,12 @@ fn figures_of_the_end(story: &Story<'_>) -> Vec<String> {
     if let (Some(least), Some(needed)) = (incident.measured_mbps_min.map(number), needed) {
         let towards = story.towards();
         lines.push(match story.italian() {
-            true => format!("{} {least} Mbps{towards}; ne servivano {needed}.", bold("Capacità minima.")),
-            false => format!("{} {least} Mbps{towards}; {needed} were needed.", bold("Lowest capacity.")),
+            true => format!("{} {least} Mbps{towards}; ne servivano {needed}.", bold("Capacità minima:")),
+            false => format!("{} {least} Mbps{towards}; {needed} were needed.", bold("Lowest capacity:")),
         });
     }
     if let Some(now) = incident.measured_mbps.map(number) {
-        lines.push(format!("{} {now} Mbps.", bold(story.pick("Capacità adesso.", "Capacity now."))));
+        lines.push(format!("{} {now} Mbps.", bold(story.pick("Capacità adesso:", "Capacity now:"))));
     }
     lines
 }
-
-/// Lets a chain of calls end in a function.
-trait Pipe: Sized {
-    fn pipe<T>(self, f: impl FnOnce(Self) -> T) -> T {
-        f(self)
-    }
-}
-
-impl Pipe for String {}
