@@ -150,9 +150,7 @@ fn misaligned(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
 }
 
 fn interference(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
-    for ((end, evidence), drop) in
-        [(LinkEnd::Near, facts.near), (LinkEnd::Far, facts.far)].into_iter().zip(drops)
-    {
+    for ((end, evidence), drop) in [(LinkEnd::Near, facts.near), (LinkEnd::Far, facts.far)].into_iter().zip(drops) {
         let Some(evidence) = evidence else { continue };
         let (Some(usual), Some(now), Some(drop)) = (evidence.snr_db_usual, evidence.snr_db, drop) else { continue };
         if usual - now >= SNR_DROP_DB && drop.abs() < USUAL_DB {

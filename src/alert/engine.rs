@@ -301,7 +301,8 @@ impl Engine {
         causes: &mut Causes<'_>,
         ended_now: &mut Vec<Incident>,
     ) {
-        let day_without_loss: Vec<Key> = self.live.iter().filter(|(k, i)| lost_nothing_lately(k, i, now)).map(|(k, _)| k.clone()).collect();
+        let day_without_loss: Vec<Key> =
+            self.live.iter().filter(|(k, i)| lost_nothing_lately(k, i, now)).map(|(k, _)| k.clone()).collect();
         for key in day_without_loss {
             self.end(&key, now, ended_now);
         }
@@ -434,13 +435,7 @@ impl Engine {
     }
 
     /// Of what is open: severity (it only rises), causes, and whether it is told.
-    fn settle(
-        &mut self,
-        now: UnixMillis,
-        view: &NetworkView,
-        inputs: &BTreeMap<Key, Input>,
-        causes: &mut Causes<'_>,
-    ) {
+    fn settle(&mut self, now: UnixMillis, view: &NetworkView, inputs: &BTreeMap<Key, Input>, causes: &mut Causes<'_>) {
         let opened: Vec<Key> = self
             .live
             .iter()
@@ -534,9 +529,8 @@ impl Engine {
             ],
             Subject::Agent(_) => Vec::new(),
         };
-        keys.into_iter().filter_map(|(condition, direction)| {
-            self.live.get(&Key::new(condition, subject.clone(), direction))
-        })
+        keys.into_iter()
+            .filter_map(|(condition, direction)| self.live.get(&Key::new(condition, subject.clone(), direction)))
     }
 
     /// Edges whose trouble may explain this one. A link may be explained by links that opened before it (so that two
@@ -590,7 +584,12 @@ impl Engine {
     }
 
     /// What must be written: what ended, what changed, and of the rest what was not written for long.
-    fn hand_out(&mut self, now: UnixMillis, before: &BTreeMap<Key, Incident>, ended_now: Vec<Incident>) -> Vec<Incident> {
+    fn hand_out(
+        &mut self,
+        now: UnixMillis,
+        before: &BTreeMap<Key, Incident>,
+        ended_now: Vec<Incident>,
+    ) -> Vec<Incident> {
         let mut out = Vec::new();
         for incident in ended_now {
             if !incident.is_dropped() {
@@ -660,12 +659,7 @@ fn pending(key: &Key, since: UnixMillis, now: UnixMillis) -> Incident {
         probable_cause: ProbableCause::Unknown,
         confidence: Confidence::Low,
         transitions: vec![Transition { at: since, state: IncidentState::Pending, measured_mbps: None }],
-        detail: Detail {
-            hold_from: Some(since),
-            checked_at: Some(now),
-            below_from: Some(since),
-            ..Detail::default()
-        },
+        detail: Detail { hold_from: Some(since), checked_at: Some(now), below_from: Some(since), ..Detail::default() },
     }
 }
 
@@ -697,9 +691,8 @@ fn towards(link: &LinkView, direction: Option<Direction>) -> Option<SiteId> {
 
 /// Told from now on, if it is a root that matters.
 fn announce(incident: &mut Incident) {
-    let tells = incident.state == IncidentState::Open
-        && !incident.is_consequence()
-        && incident.severity > Severity::Minor;
+    let tells =
+        incident.state == IncidentState::Open && !incident.is_consequence() && incident.severity > Severity::Minor;
     incident.detail.announced |= tells;
 }
 

@@ -25,9 +25,15 @@ pub enum Block {
     Lines(Vec<String>),
     /// Stands directly over what follows.
     Title(String),
-    List { numbered: bool, items: Vec<String> },
+    List {
+        numbered: bool,
+        items: Vec<String>,
+    },
     /// Rows of a label and one figure for each end.
-    Table { head: Vec<String>, rows: Vec<Vec<String>> },
+    Table {
+        head: Vec<String>,
+        rows: Vec<Vec<String>>,
+    },
     Small(String),
 }
 
@@ -86,9 +92,8 @@ fn plain(text: &str) -> String {
 
 fn text_table(out: &mut String, head: &[String], rows: &[Vec<String>]) {
     let lines: Vec<&[String]> = std::iter::once(head).chain(rows.iter().map(Vec::as_slice)).collect();
-    let width = |column: usize| {
-        lines.iter().filter_map(|l| l.get(column)).map(|c| plain(c).chars().count()).max().unwrap_or(0)
-    };
+    let width =
+        |column: usize| lines.iter().filter_map(|l| l.get(column)).map(|c| plain(c).chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     for line in lines {
         let cells: Vec<String> =
@@ -152,10 +157,8 @@ pub fn html(language: Language, subject: &str, tone: Tone, blocks: &[Block]) -> 
             Block::Title(text) => {
                 body.push_str(&format!("<p style=\"margin:0 0 4px 0\"><strong>{}</strong></p>\n", rich(&plain(text))));
             }
-            Block::Small(text) => body.push_str(&format!(
-                "<p style=\"margin:0 0 6px 0;font-size:13px;color:#4a5462\">{}</p>\n",
-                rich(text)
-            )),
+            Block::Small(text) => body
+                .push_str(&format!("<p style=\"margin:0 0 6px 0;font-size:13px;color:#4a5462\">{}</p>\n", rich(text))),
             Block::List { numbered, items } => {
                 let tag = if *numbered { "ol" } else { "ul" };
                 body.push_str(&format!("<{tag} style=\"margin:0 0 14px 0;padding-left:24px\">\n"));

@@ -345,12 +345,7 @@ impl Outbox {
         attempt
     }
 
-    async fn deliver(
-        &mut self,
-        session: &mut Option<Connected>,
-        record: &mut MailRecord,
-        ready: &Ready,
-    ) -> Attempt {
+    async fn deliver(&mut self, session: &mut Option<Connected>, record: &mut MailRecord, ready: &Ready) -> Attempt {
         let mut later = None;
         for (text, address) in record.mail.to.clone().into_iter().zip(&ready.to) {
             if record.delivered.contains(&text) || record.refused.iter().any(|(to, _)| *to == text) {

@@ -89,11 +89,7 @@ pub fn closed(story: &Story<'_>, from: &str) -> Vec<Block> {
     if story.incident.condition != Condition::SamplesLost {
         let mut lines = vec![story.course()];
         lines.extend(place(story));
-        lines.push(format!(
-            "{} {}.",
-            bold(story.pick("Causa probabile:", "Probable cause:")),
-            cause(story)
-        ));
+        lines.push(format!("{} {}.", bold(story.pick("Causa probabile:", "Probable cause:")), cause(story)));
         blocks.push(Block::Lines(lines));
         blocks.extend(mayor_at_the_end(story).map(Block::Para));
     }
@@ -137,7 +133,9 @@ fn fact(story: &Story<'_>) -> String {
         (_, Effect::Backup, true) if who.is_empty() => {
             format!("{since} {link} lavora su una {}.", bold("linea di riserva"))
         }
-        (_, Effect::Backup, false) if who.is_empty() => format!("{since} {link} has worked on a {}.", bold("backup line")),
+        (_, Effect::Backup, false) if who.is_empty() => {
+            format!("{since} {link} has worked on a {}.", bold("backup line"))
+        }
         (_, Effect::Backup, true) => {
             let are = if one { "è collegato" } else { "sono collegati" };
             format!("{since} {who} {are} con una {}{names}.", bold("linea di riserva"))
@@ -246,11 +244,8 @@ fn evening(story: &Story<'_>) -> Option<String> {
 /// `per dare 30 Mbps a tutti e 5 insieme`, where the same was promised to all.
 fn purpose(story: &Story<'_>) -> String {
     let sites = &story.incident.sites;
-    let targets: Vec<f64> = sites
-        .iter()
-        .filter_map(|id| story.network.sites.get(id.as_str())?.target)
-        .map(|t| t.downstream_mbps)
-        .collect();
+    let targets: Vec<f64> =
+        sites.iter().filter_map(|id| story.network.sites.get(id.as_str())?.target).map(|t| t.downstream_mbps).collect();
     let all_alike = targets.len() > 1 && targets.len() == sites.len() && targets.windows(2).all(|w| w[0] == w[1]);
     if !all_alike || story.required_sum().is_empty() {
         return story.pick("per mantenere quanto promesso", "to keep what was promised").to_owned();
@@ -353,7 +348,8 @@ fn to_do(story: &Story<'_>) -> Vec<String> {
             });
         }
         (None, true) if matches!(story.incident.subject, Subject::Site(_)) => items.push(
-            "La causa non risulta da nessuna tratta nota: far verificare il sito e i suoi apparati da un tecnico.".into(),
+            "La causa non risulta da nessuna tratta nota: far verificare il sito e i suoi apparati da un tecnico."
+                .into(),
         ),
         (None, false) if matches!(story.incident.subject, Subject::Site(_)) => {
             items.push("No known link explains it: have a technician look at the site and its devices.".into());
@@ -415,7 +411,11 @@ fn mayor(story: &Story<'_>) -> Option<String> {
     let told = match (named.is_some(), story.incident.opened_at, story.italian()) {
         (true, Some(at), italian) => {
             let at = words::at_clock(story.language, &story.zone, at);
-            if italian { format!(" L’operatore è stato avvisato {at}.") } else { format!(" The operator was told {at}.") }
+            if italian {
+                format!(" L’operatore è stato avvisato {at}.")
+            } else {
+                format!(" The operator was told {at}.")
+            }
         }
         _ => String::new(),
     };
@@ -425,9 +425,13 @@ fn mayor(story: &Story<'_>) -> Option<String> {
         _ => "",
     };
     let said = match (kind, story.italian()) {
-        (Effect::NoService, true) => format!("Il collegamento del Comune è interrotto {since}.{rain}{told} Vi avvisiamo appena torna."),
+        (Effect::NoService, true) => {
+            format!("Il collegamento del Comune è interrotto {since}.{rain}{told} Vi avvisiamo appena torna.")
+        }
         (Effect::NoService, false) => {
-            format!("The municipality’s connection has been down {since}.{rain}{told} We will tell you when it is back.")
+            format!(
+                "The municipality’s connection has been down {since}.{rain}{told} We will tell you when it is back."
+            )
         }
         (Effect::Backup, true) => format!(
             "Il collegamento principale è fermo {since}. Il Comune usa una linea di riserva: Internet funziona, ma la sera può essere lento.{told}"
@@ -466,11 +470,15 @@ fn over(story: &Story<'_>) -> String {
         (Condition::SamplesLost, _, false) => format!("the agent at {who} has lost no measurements for 24 hours."),
         (_, Effect::NoService, true) => format!("Internet funziona di nuovo {since} {day} per {who}{of}."),
         (_, Effect::NoService, false) => format!("Internet has worked again {since} {day} for {who}{of}."),
-        (_, Effect::Backup, true) => format!("il collegamento principale funziona di nuovo {since} {day} per {who}{of}."),
+        (_, Effect::Backup, true) => {
+            format!("il collegamento principale funziona di nuovo {since} {day} per {who}{of}.")
+        }
         (_, Effect::Backup, false) => format!("the main connection has worked again {since} {day} for {who}{of}."),
         (_, Effect::Slow, true) => format!("Internet è di nuovo regolare {since} {day} per {who}{of}."),
         (_, Effect::Slow, false) => format!("Internet has been as it should be again {since} {day} for {who}{of}."),
-        (_, Effect::None, true) => format!("{} {} è di nuovo regolare {since} {day}.", radio(story), bold(&story.name())),
+        (_, Effect::None, true) => {
+            format!("{} {} è di nuovo regolare {since} {day}.", radio(story), bold(&story.name()))
+        }
         (_, Effect::None, false) => {
             format!("{} {} has been as it should be again {since} {day}.", radio(story), bold(&story.name()))
         }

@@ -155,10 +155,8 @@ impl Story<'_> {
         if !adds_up || groups.is_empty() || groups.len() > 3 || self.incident.sites.len() < 2 {
             return String::new();
         }
-        let terms: Vec<String> = groups
-            .into_iter()
-            .map(|((kind, mbps), n)| format!("{} × {mbps} Mbps", self.counted(kind, n)))
-            .collect();
+        let terms: Vec<String> =
+            groups.into_iter().map(|((kind, mbps), n)| format!("{} × {mbps} Mbps", self.counted(kind, n))).collect();
         format!(" ({})", terms.join(" + "))
     }
 
@@ -344,9 +342,7 @@ impl Story<'_> {
             && matches!((end.rsl_dbm_usual, end.rsl_dbm), (Some(u), Some(n)) if u - n < RSL_USUAL_DB);
         match (end.rsl_dbm_usual, end.rsl_dbm) {
             // The last level before the link went was as usual: then it was gone.
-            (Some(usual), Some(_)) if lost => {
-                Some(format!("{} dBm → {}", dbm(usual), self.pick("assente", "none")))
-            }
+            (Some(usual), Some(_)) if lost => Some(format!("{} dBm → {}", dbm(usual), self.pick("assente", "none"))),
             (Some(usual), Some(then)) => Some(format!("{} → {} dBm", dbm(usual), dbm(then))),
             (Some(usual), None) => Some(format!("{} dBm → {}", dbm(usual), self.pick("n.d.", "n/a"))),
             (None, Some(then)) => Some(format!("{} dBm", dbm(then))),

@@ -294,8 +294,7 @@ fn mails_read_as_written_down() {
         for (name, incident) in [("fade", fade()), ("down", down()), ("standby", standby())] {
             for (role, recipient) in [("wisp", wisp()), ("staff", Recipient::Staff(0))] {
                 let opened_at = incident.opened_at.unwrap();
-                let opened =
-                    render(&network, &incident, &recipient, NoticeKind::Opened, opened_at, &SENDER).unwrap();
+                let opened = render(&network, &incident, &recipient, NoticeKind::Opened, opened_at, &SENDER).unwrap();
                 let over = closed(incident.clone());
                 let now = over.closed_at.unwrap();
                 let closed = render(&network, &over, &recipient, NoticeKind::Closed, now, &SENDER).unwrap();
@@ -383,9 +382,7 @@ fn who_is_told_of_what() {
     let network = network(Language::Italian);
     let (open, over) = (fade(), closed(fade()));
     let pending = Incident { detail: Detail::default(), ..fade() };
-    let both = |kind| {
-        [wisp(), Recipient::Staff(0)].map(|recipient| NoticeRequest { recipient, kind }).to_vec()
-    };
+    let both = |kind| [wisp(), Recipient::Staff(0)].map(|recipient| NoticeRequest { recipient, kind }).to_vec();
     assert_eq!(decide(&network, None, &open), both(NoticeKind::Opened));
     assert_eq!(decide(&network, Some(&pending), &open), both(NoticeKind::Opened));
     // Once.
@@ -408,7 +405,15 @@ fn who_is_told_of_what() {
 
 #[test]
 fn a_message_has_the_headers_that_machines_need() {
-    let mail = render(&network(Language::Italian), &closed(fade()), &wisp(), NoticeKind::Closed, at("2026-11-24T08:45:00Z"), &SENDER).unwrap();
+    let mail = render(
+        &network(Language::Italian),
+        &closed(fade()),
+        &wisp(),
+        NoticeKind::Closed,
+        at("2026-11-24T08:45:00Z"),
+        &SENDER,
+    )
+    .unwrap();
     let first = super::message::build(&mail).unwrap();
     let text = String::from_utf8(first.bytes.clone()).unwrap();
     for header in [

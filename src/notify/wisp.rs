@@ -84,11 +84,8 @@ fn foot(story: &Story<'_>, from: &str) -> [Block; 2] {
 /// `la tratta **A–B**` or `il collegamento **A–Internet**`
 pub fn the_link(story: &Story<'_>) -> String {
     let backhaul = matches!(story.incident.subject, Subject::Edge(EdgeId::Backhaul(_)));
-    let what = if backhaul {
-        story.pick("il collegamento", "the connection")
-    } else {
-        story.pick("la tratta", "the link")
-    };
+    let what =
+        if backhaul { story.pick("il collegamento", "the connection") } else { story.pick("la tratta", "the link") };
     format!("{what} {}", bold(&story.name()))
 }
 

@@ -219,9 +219,14 @@ mod tests {
 
     #[test]
     fn capacities_never_round_up_to_the_target() {
-        for (value, required, expected) in
-            [(97.4, 150.0, "97"), (29.97, 30.0, "29,9"), (149.6, 150.0, "149,6"), (12.5, 30.0, "12,5"), (0.0, 30.0, "0"), (1951.0, 150.0, "1.951")]
-        {
+        for (value, required, expected) in [
+            (97.4, 150.0, "97"),
+            (29.97, 30.0, "29,9"),
+            (149.6, 150.0, "149,6"),
+            (12.5, 30.0, "12,5"),
+            (0.0, 30.0, "0"),
+            (1951.0, 150.0, "1.951"),
+        ] {
             assert_eq!(mbps(Italian, value, Some(required)), expected);
         }
     }

@@ -28,8 +28,12 @@ fn events(unknown_only: bool) -> impl Strategy<Value = Vec<Event>> {
         ]
         .boxed()
     };
-    let event = (0..5usize, cap, 1..25usize, any::<bool>())
-        .prop_map(|(edge, cap, minutes, restart)| Event { edge, cap, minutes, restart });
+    let event = (0..5usize, cap, 1..25usize, any::<bool>()).prop_map(|(edge, cap, minutes, restart)| Event {
+        edge,
+        cap,
+        minutes,
+        restart,
+    });
     prop::collection::vec(event, 1..14)
 }
 

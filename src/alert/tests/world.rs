@@ -308,9 +308,7 @@ impl WhatIf for World {
     }
 
     fn edges_below_with(&self, restored: &[EdgeId]) -> BTreeSet<EdgeId> {
-        let below = |edge: &&EdgeId| {
-            self.capacity(edge, restored).is_some_and(|c| c <= 0.0 || c < self.required(edge))
-        };
+        let below = |edge: &&EdgeId| self.capacity(edge, restored).is_some_and(|c| c <= 0.0 || c < self.required(edge));
         self.caps.keys().filter(below).cloned().collect()
     }
 }
@@ -329,14 +327,8 @@ pub struct Run {
 impl Run {
     pub fn new() -> Self {
         let engine = Engine::new(AlertSettings::default(), World::network(), Vec::new(), 1).with_interval(MINUTE);
-        let mut run = Self {
-            world: World::new(),
-            engine,
-            now: START,
-            stored: BTreeMap::new(),
-            memory: None,
-            log: Vec::new(),
-        };
+        let mut run =
+            Self { world: World::new(), engine, now: START, stored: BTreeMap::new(), memory: None, log: Vec::new() };
         run.step();
         run
     }
