@@ -14,7 +14,8 @@ use vedetta::config::secret::{Secret, SecretError, SecretSource};
 use vedetta::config::settings::{MailOut, MailSettings, SmtpSecurity, SmtpSettings};
 use vedetta::model::UnixMillis;
 use vedetta::model::network::SecretRef;
-use vedetta::notify::outbox::{self, MAIL_OUT};
+use vedetta::notify::outbox;
+use vedetta::notify::records::{self, MAIL_OUT};
 use vedetta::notify::{Mail, NoticeKind};
 use vedetta::runtime::clock::ManualClock;
 use vedetta::runtime::tasks::{Shutdown, ShutdownSwitch};
@@ -176,7 +177,7 @@ impl Running {
     }
 
     fn put(&self, mail: &Mail) {
-        self.store.put_documents(&[outbox::document(mail)]).unwrap();
+        self.store.put_documents(&[records::document(mail)]).unwrap();
         self.wake.notify_one();
     }
 
@@ -226,7 +227,7 @@ async fn check_delivery(out: SmtpSettings, dir: &Path) {
     assert_eq!(messages.len(), 1);
     check_headers(&messages[0]);
     assert!(running.store.documents(MAIL_OUT).unwrap().is_empty());
-    let sent = outbox::sent(&*running.store).unwrap();
+    let sent = records::sent(&*running.store).unwrap();
     assert_eq!(sent[0].delivered, ["noc@langhenet.example"]);
     running.stop().await;
 }
@@ -345,10 +346,10 @@ async fn a_refused_address_keeps_nobody_else_waiting() {
     assert!(health.ok);
     assert_eq!(health.failed_total, 2, "{health:?}");
     assert!(health.detail.unwrap().contains("no such mailbox"));
-    let sent = outbox::sent(&*running.store).unwrap();
+    let sent = records::sent(&*running.store).unwrap();
     assert_eq!(sent[0].refused[0].0, "nobody@langhenet.example");
     assert_eq!(sent[0].delivered, ["noc@langhenet.example", "grey@langhenet.example"]);
-    assert_eq!(running.store.documents(outbox::MAIL_BROKEN).unwrap().len(), 1);
+    assert_eq!(running.store.documents(records::MAIL_BROKEN).unwrap().len(), 1);
     running.stop().await;
     // Each address once: the greylisted one at the second try, nobody twice.
     assert_eq!(arrived(&dir.path().join("mail")).len(), 3);

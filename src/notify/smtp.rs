@@ -24,7 +24,7 @@ use crate::config::settings::{SmtpSecurity, SmtpSettings};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// From MAIL to the answer after the message. Giving up in the middle may send a mail twice, so this is long.
-const SEND_TIMEOUT: Duration = Duration::from_secs(300);
+const SEND_TIMEOUT: Duration = Duration::from_mins(5);
 
 const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -6,7 +6,7 @@ use super::words;
 use crate::alert::incident::{ProbableCause, Reason};
 use crate::alert::{Condition, Severity, Subject};
 use crate::model::EdgeId;
-use crate::model::network::SiteKind;
+use crate::model::network::{Language, SiteKind};
 
 /// What the people behind it notice.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -235,9 +235,13 @@ fn evening(story: &Story<'_>) -> Option<String> {
         (_, false) => "The link carries",
     };
     let purpose = purpose(story);
-    Some(match story.italian() {
-        true => format!("{label} può essere lento. {line} circa {mbps} Mbps; {purpose} ne servono {needed}."),
-        false => format!("{label} it may be slow. {line} about {mbps} Mbps; {purpose} {needed} are needed."),
+    Some(match story.language {
+        Language::Italian => {
+            format!("{label} può essere lento. {line} circa {mbps} Mbps; {purpose} ne servono {needed}.")
+        }
+        Language::English => {
+            format!("{label} it may be slow. {line} about {mbps} Mbps; {purpose} {needed} are needed.")
+        }
     })
 }
 
@@ -251,9 +255,9 @@ fn purpose(story: &Story<'_>) -> String {
         return story.pick("per mantenere quanto promesso", "to keep what was promised").to_owned();
     }
     let (target, n) = (words::decimal(story.language, targets[0], 0), targets.len());
-    match story.italian() {
-        true => format!("per dare {target} Mbps a tutti e {n} insieme"),
-        false => format!("to give {target} Mbps to all {n} at once"),
+    match story.language {
+        Language::Italian => format!("per dare {target} Mbps a tutti e {n} insieme"),
+        Language::English => format!("to give {target} Mbps to all {n} at once"),
     }
 }
 
@@ -305,9 +309,9 @@ fn cause(story: &Story<'_>) -> String {
         ProbableCause::PortRate => story.pick("cavo o porta di rete difettosi", "a faulty network cable or port"),
         ProbableCause::Power => story.pick("mancanza di corrente elettrica", "no electric power"),
     };
-    let place = end.filter(|name| !name.is_empty()).map(|name| match story.italian() {
-        true => format!(" a {name}"),
-        false => format!(" at {name}"),
+    let place = end.filter(|name| !name.is_empty()).map(|name| match story.language {
+        Language::Italian => format!(" a {name}"),
+        Language::English => format!(" at {name}"),
     });
     // Worth a word where people would ask for it first.
     let asked = matches!(story.incident.probable_cause, ProbableCause::Unknown | ProbableCause::Misalignment);
@@ -448,9 +452,9 @@ fn mayor(story: &Story<'_>) -> Option<String> {
             words::sentence(&since)
         ),
     };
-    Some(match story.italian() {
-        true => format!("{} «{said}»", bold("Se chiama un sindaco:")),
-        false => format!("{} “{said}”", bold("If a mayor calls:")),
+    Some(match story.language {
+        Language::Italian => format!("{} «{said}»", bold("Se chiama un sindaco:")),
+        Language::English => format!("{} “{said}”", bold("If a mayor calls:")),
     })
 }
 
@@ -493,9 +497,13 @@ fn mayor_at_the_end(story: &Story<'_>) -> Option<String> {
     let end = story.incident.recovered_at().unwrap_or(story.now);
     let clock = words::since_clock(story.language, &story.zone, end);
     let day = words::which_day(story.language, &story.zone, end, story.now);
-    Some(match story.italian() {
-        true => format!("{} «Il collegamento è tornato regolare {clock} {day}.»", bold("Se chiama un sindaco:")),
-        false => format!("{} “The connection has been fine again {clock} {day}.”", bold("If a mayor calls:")),
+    Some(match story.language {
+        Language::Italian => {
+            format!("{} «Il collegamento è tornato regolare {clock} {day}.»", bold("Se chiama un sindaco:"))
+        }
+        Language::English => {
+            format!("{} “The connection has been fine again {clock} {day}.”", bold("If a mayor calls:"))
+        }
     })
 }
 

@@ -233,9 +233,9 @@ impl Story<'_> {
         let snr_says_it = reasons.iter().any(|r| matches!(r, Reason::SnrFell { .. }));
         reasons
             .iter()
-            .filter(|r| !(snr_says_it && matches!(r, Reason::RslUsual)) && !(over && neighbour(r)))
+            .filter(|r| !(snr_says_it && matches!(r, Reason::RslUsual) || over && neighbour(r)))
             .filter_map(|r| self.reason(r))
-            .map(|text| format!(" {text}"))
+            .flat_map(|text| [" ".to_owned(), text])
             .collect()
     }
 

@@ -1,6 +1,7 @@
 //! Mails as golden files (`tests/golden/mails`; write them anew with `VEDETTA_BLESS=1`), and who gets them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::decide::decide;
@@ -280,9 +281,9 @@ fn golden(name: &str, actual: &str) {
 
 fn shown(mail: &Mail) -> String {
     let mut out = format!("From: {}\nTo: {}\nSubject: {}\n", mail.from, mail.to.join(", "), mail.subject);
-    out += &format!("Message-ID: {}\nList-Id: {}\n", mail.message_id, mail.list_id);
+    let _ = writeln!(out, "Message-ID: {}\nList-Id: {}", mail.message_id, mail.list_id);
     if let Some(id) = &mail.in_reply_to {
-        out += &format!("In-Reply-To: {id}\nReferences: {}\n", mail.references.join(" "));
+        let _ = writeln!(out, "In-Reply-To: {id}\nReferences: {}", mail.references.join(" "));
     }
     format!("{out}\n{}", mail.text)
 }
@@ -311,7 +312,7 @@ fn mails_read_as_written_down() {
                 // One thread.
                 assert_eq!(opened.subject, closed.subject);
                 assert_eq!(closed.in_reply_to.as_ref(), Some(&opened.message_id));
-                assert_eq!(closed.references, [opened.message_id.clone()]);
+                assert_eq!(closed.references, std::slice::from_ref(&opened.message_id));
                 assert_ne!(opened.message_id, closed.message_id);
                 assert!(opened.id < closed.id);
             }
@@ -430,4 +431,143 @@ fn a_message_has_the_headers_that_machines_need() {
     assert!(text.lines().all(|l| l.len() <= 998), "RFC 5322 allows no longer line");
     // A repeat is the same to the byte.
     assert_eq!(first.bytes, super::message::build(&mail).unwrap().bytes);
+}
+
+/// The engine and the mails together, on the engine's own test network.
+mod together {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use proptest::prelude::*;
+
+    use super::SENDER;
+    use crate::alert::Engine;
+    use crate::alert::tests::world::{Cap, MINUTE, START, World, bundle, link};
+    use crate::config::settings::AlertSettings;
+    use crate::model::UnixMillis;
+    use crate::notify::records;
+    use crate::notify::step::{restore, written};
+    use crate::store::{Document, DocumentStore, StoreError};
+
+    #[derive(Default)]
+    struct MemoryStore(Mutex<BTreeMap<(String, String), String>>);
+
+    impl DocumentStore for MemoryStore {
+        fn put_documents(&self, documents: &[Document]) -> Result<(), StoreError> {
+            let mut kept = self.0.lock().unwrap();
+            for document in documents {
+                let key = (document.kind.clone(), document.key.clone());
+                if document.body.is_empty() {
+                    kept.remove(&key);
+                } else {
+                    kept.insert(key, document.body.clone());
+                }
+            }
+            Ok(())
+        }
+
+        fn documents(&self, kind: &str) -> Result<Vec<Document>, StoreError> {
+            let kept = self.0.lock().unwrap();
+            let of_kind = kept.iter().filter(|((k, _), _)| k == kind);
+            let document = |((kind, key), body): (&(String, String), &String)| Document {
+                kind: kind.clone(),
+                key: key.clone(),
+                body: body.clone(),
+            };
+            Ok(of_kind.map(document).collect())
+        }
+    }
+
+    struct Hub {
+        world: World,
+        store: MemoryStore,
+        engine: Engine,
+        now: UnixMillis,
+        mails: Vec<String>,
+    }
+
+    impl Hub {
+        fn new() -> Self {
+            let store = MemoryStore::default();
+            let engine = Self::engine(&store);
+            let mut hub = Self { world: World::new(), store, engine, now: START, mails: Vec::new() };
+            hub.step();
+            hub
+        }
+
+        fn engine(store: &MemoryStore) -> Engine {
+            let (incidents, memory) = restore(store).unwrap();
+            Engine::new(AlertSettings::default(), World::network(), incidents, 1)
+                .with_interval(MINUTE)
+                .with_memory(memory)
+        }
+
+        fn step(&mut self) {
+            self.now = self.now + MINUTE;
+            let before = self.engine.incidents();
+            let changed = self.engine.step(self.now, &self.world.view(self.now), &self.world);
+            let memory = self.engine.memory_to_write();
+            let written = written(&World::network(), &before, &changed, memory, self.now, &SENDER);
+            self.store.put_documents(&written.documents).unwrap();
+            self.mails.extend(written.mails.iter().map(|m| format!("{} {} {}", m.to[0], m.kind.as_str(), m.incident)));
+        }
+
+        fn minutes(&mut self, n: usize, restarts: bool) {
+            for _ in 0..n {
+                self.step();
+                if restarts {
+                    self.engine = Self::engine(&self.store);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_cause_one_mail_to_each_and_one_at_the_end() {
+        let mut hub = Hub::new();
+        hub.world.set(&link("trunk"), Cap::Down);
+        hub.minutes(60, false);
+        hub.world.set(&link("trunk"), Cap::Mbps(300.0));
+        hub.minutes(60, false);
+        let expected = [
+            "noc@langhenet.example opened VED-1",
+            "tecnico@unione.example opened VED-1",
+            "noc@langhenet.example closed VED-1",
+            "tecnico@unione.example closed VED-1",
+        ];
+        assert_eq!(hub.mails, expected);
+        // Every mail waits in the outbox, and nothing is left among the pending.
+        assert_eq!(hub.store.documents(records::MAIL_OUT).unwrap().len(), 4);
+        assert!(hub.store.documents(records::INCIDENT).unwrap().iter().all(|d| !d.key.starts_with("pending")));
+    }
+
+    #[test]
+    fn a_bundle_on_its_backup_is_one_mail() {
+        let mut hub = Hub::new();
+        hub.world.set(&link("main"), Cap::Down);
+        hub.minutes(60, false);
+        assert_eq!(hub.world.caps[&bundle("pair")], Cap::Mbps(20.0));
+        hub.world.set(&link("main"), Cap::Mbps(200.0));
+        hub.minutes(60, false);
+        assert_eq!(hub.mails.len(), 4, "{:?}", hub.mails);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+        #[test]
+        fn restarts_change_no_mail(story in prop::collection::vec((0..5usize, 0..4usize, 1..25usize), 1..12)) {
+            let edges = ["trunk", "to-alba", "to-bene", "main", "spare"];
+            let caps = [Cap::Mbps(300.0), Cap::Mbps(25.0), Cap::Down, Cap::Unknown];
+            let play = |restarts: bool| {
+                let mut hub = Hub::new();
+                for (edge, cap, minutes) in &story {
+                    hub.world.set(&link(edges[*edge]), caps[*cap]);
+                    hub.minutes(*minutes, restarts);
+                }
+                hub.mails
+            };
+            prop_assert_eq!(play(false), play(true));
+        }
+    }
 }

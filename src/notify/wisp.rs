@@ -6,6 +6,7 @@ use super::words;
 use crate::alert::incident::{EvidenceEnd, Limit, LinkEnd, ProbableCause, Reason};
 use crate::alert::{Condition, Direction, Subject};
 use crate::model::EdgeId;
+use crate::model::network::Language;
 
 pub fn subject(story: &Story<'_>) -> String {
     let incident = story.incident;
@@ -64,9 +65,11 @@ pub fn opened(story: &Story<'_>, from: &str) -> Vec<Block> {
 
 pub fn closed(story: &Story<'_>, from: &str) -> Vec<Block> {
     let mut blocks = vec![Block::Para(over(story)), Block::Lines(figures_of_the_end(story)), Block::Para(cause(story))];
-    let asked = match story.italian() {
-        true => "Se avete accertato la causa o concluso un intervento, rispondete a questo messaggio: la registriamo.",
-        false => "If you have found the cause or finished a repair, answer this message: we keep a record.",
+    let asked = match story.language {
+        Language::Italian => {
+            "Se avete accertato la causa o concluso un intervento, rispondete a questo messaggio: la registriamo."
+        }
+        Language::English => "If you have found the cause or finished a repair, answer this message: we keep a record.",
     };
     blocks.push(Block::Para(asked.into()));
     blocks.extend(foot(story, from));
@@ -125,9 +128,11 @@ fn interrupted(story: &Story<'_>) -> String {
 fn silence(story: &Story<'_>) -> String {
     let ends = story.ends();
     let answers: Vec<Option<bool>> = ends.iter().map(|e| e.answers).collect();
-    let only = |at: usize| match story.italian() {
-        true => format!("Risponde solo l’apparato di {}; il collegamento radio è assente.", clean(&ends[at].site)),
-        false => format!("Only the device at {} answers; there is no radio link.", clean(&ends[at].site)),
+    let only = |at: usize| match story.language {
+        Language::Italian => {
+            format!("Risponde solo l’apparato di {}; il collegamento radio è assente.", clean(&ends[at].site))
+        }
+        Language::English => format!("Only the device at {} answers; there is no radio link.", clean(&ends[at].site)),
     };
     match answers.as_slice() {
         [Some(true), Some(false)] => return only(0),
@@ -165,9 +170,9 @@ fn effect(story: &Story<'_>) -> String {
     let evening = incident.detail.figure.throughput_mbps.filter(|_| incident.condition != Condition::LinkDown);
     let traffic = evening.map(|mbps| {
         let mbps = words::mbps(story.language, mbps, None);
-        match story.italian() {
-            true => format!(" In quel momento passavano {mbps} Mbps."),
-            false => format!(" {mbps} Mbps were passing at that moment."),
+        match story.language {
+            Language::Italian => format!(" In quel momento passavano {mbps} Mbps."),
+            Language::English => format!(" {mbps} Mbps were passing at that moment."),
         }
     });
     format!("{} {service}{}{behind}", bold(story.pick("Effetti.", "Effect.")), traffic.unwrap_or_default())
@@ -300,9 +305,9 @@ fn check(story: &Story<'_>) -> String {
         | Reason::AirtimeHigh { end, .. } => Some(story.end_name(*end)),
         _ => None,
     });
-    let end = end.filter(|e| !e.is_empty()).map_or_else(String::new, |name| match story.italian() {
-        true => format!(" sul lato {name}"),
-        false => format!(" at {name}"),
+    let end = end.filter(|e| !e.is_empty()).map_or_else(String::new, |name| match story.language {
+        Language::Italian => format!(" sul lato {name}"),
+        Language::English => format!(" at {name}"),
     });
     match (story.incident.probable_cause, story.italian()) {
         (ProbableCause::RainFade, true) => {
@@ -370,9 +375,9 @@ fn figures_of_the_end(story: &Story<'_>) -> Vec<String> {
     let needed = story.required_mbps();
     if let (Some(least), Some(needed)) = (incident.measured_mbps_min.map(number), needed) {
         let towards = story.towards();
-        lines.push(match story.italian() {
-            true => format!("{} {least} Mbps{towards}; ne servivano {needed}.", bold("Capacità minima:")),
-            false => format!("{} {least} Mbps{towards}; {needed} were needed.", bold("Lowest capacity:")),
+        lines.push(match story.language {
+            Language::Italian => format!("{} {least} Mbps{towards}; ne servivano {needed}.", bold("Capacità minima:")),
+            Language::English => format!("{} {least} Mbps{towards}; {needed} were needed.", bold("Lowest capacity:")),
         });
     }
     if let Some(now) = incident.measured_mbps.map(number) {

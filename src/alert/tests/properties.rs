@@ -54,7 +54,7 @@ fn play(story: &[Event], restarts: bool) -> Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn a_restart_at_any_step_changes_no_transition(story in events(false)) {
