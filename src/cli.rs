@@ -16,7 +16,11 @@ use tracing_subscriber::EnvFilter;
 /// Polls radio links and backhauls, and tells who is below the promised capacity, since when, because of which link,
 /// and whose job it is.
 #[derive(Debug, Parser)]
-#[command(name = "vedetta", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "vedetta",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Examples:
   vedetta demo                                 a simulated network, everything embedded
   vedetta check network.toml                   every problem of an inventory at once
@@ -24,7 +28,8 @@ Examples:
   vedetta run --network network.toml           watch a network from one machine
 
 Logs go to standard error; VEDETTA_LOG=debug shows more of them.
-Exit code: 0 fine, 1 a problem was found, 2 wrong use.")]
+Exit code: 0 fine, 1 a problem was found, 2 wrong use."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

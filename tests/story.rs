@@ -20,8 +20,7 @@ use serde_json::Value;
 /// The link that fades, its operator's mailbox, and who is behind it (configs/alta-langa.toml).
 const LINK: &str = "pop-santo-stefano-bric-san-bovo";
 const OPERATOR: &str = "noc@belbo-wireless.example";
-const BEHIND: [&str; 6] =
-    ["Benevello", "Borgomale", "Castino", "Cossano Belbo", "Rocchetta Belbo", "Trezzo Tinella"];
+const BEHIND: [&str; 6] = ["Benevello", "Borgomale", "Castino", "Cossano Belbo", "Rocchetta Belbo", "Trezzo Tinella"];
 
 /// A fade of 20 minutes, told to a demo that runs 60 times faster than the clock: 20 s.
 const SCENARIO: &str = r#"
@@ -153,7 +152,15 @@ impl World {
             Server::start(
                 "python3-aiosmtpd",
                 Command::new("/usr/bin/python3")
-                    .args(["-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{smtp}"), "-c", "aiosmtpd.handlers.Mailbox"])
+                    .args([
+                        "-m",
+                        "aiosmtpd",
+                        "-n",
+                        "-l",
+                        &format!("127.0.0.1:{smtp}"),
+                        "-c",
+                        "aiosmtpd.handlers.Mailbox",
+                    ])
                     .arg(&mails),
             ),
             Server::start(
