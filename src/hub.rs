@@ -162,7 +162,7 @@ impl HubApp {
 
 /// What capacity needs to know of a radio family.
 fn family_facts(profile: &str) -> Option<FamilyFacts> {
-    radio::family(profile).map(|family| FamilyFacts { duplex: family.duplex, verified: family.verified })
+    radio::family(profile).map(|family| FamilyFacts { duplex: family.duplex, verified: family.verified() })
 }
 
 /// What the page shows before the first evaluation.

@@ -164,7 +164,7 @@ impl Lookout {
         match stored {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "derived figures not stored")
+                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "derived figures not stored");
             }
             Err(error) => tracing::error!(%error, "derived figures not stored"),
         }
