@@ -18,8 +18,24 @@ use crate::model::network::Duplex;
 use crate::model::{Missing, Provenance, Reading};
 
 /// Every family, in the order in which they are tried. The last takes whatever is left.
-pub static PROFILES: [&Family; 4] =
-    [&ubiquiti_af60::FAMILY, &ubiquiti_airmax::FAMILY, &mikrotik::FAMILY, &generic::FAMILY];
+#[rustfmt::skip] // One a line.
+pub static PROFILES: &[&Family] = &[
+    &ubiquiti_af60::FAMILY,
+    &ubiquiti_airmax::FAMILY,
+    &mikrotik::FAMILY,
+    &generic::FAMILY,
+];
+
+/// Their names, which an inventory may use.
+pub const NAMES: &[&str] = &{
+    let mut names = [""; PROFILES.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = PROFILES[i].profile;
+        i += 1;
+    }
+    names
+};
 
 /// SNMPv2-MIB (RFC 3418).
 pub const SYS_DESCR: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 1, 0];
@@ -361,7 +377,7 @@ impl Peers<'_> {
 
 /// The family of that name.
 pub fn family(profile: &str) -> Option<&'static Family> {
-    PROFILES.into_iter().find(|f| f.profile == profile)
+    PROFILES.iter().copied().find(|f| f.profile == profile)
 }
 
 /// What has to be asked before a device is identified: nothing, if its sysObjectID and sysDescr are enough.
@@ -387,14 +403,14 @@ fn by_system(object_id: Option<&Oid>, system: &Answers) -> Option<(&'static Fami
     if let Some(object_id) = object_id {
         let object = format!("sysObjectID {object_id}");
         let both = |f: &&Family| matches(f.shared_object_ids, object_id) && described(f);
-        if let Some(family) = PROFILES.into_iter().find(both) {
+        if let Some(family) = PROFILES.iter().copied().find(both) {
             return Some((family, format!("{object}, and {says}")));
         }
-        if let Some(family) = PROFILES.into_iter().find(|f| matches(f.object_ids, object_id)) {
+        if let Some(family) = PROFILES.iter().copied().find(|f| matches(f.object_ids, object_id)) {
             return Some((family, object));
         }
     }
-    let family = PROFILES.into_iter().find(|f| f.shared_object_ids.is_empty() && described(f))?;
+    let family = PROFILES.iter().copied().find(|f| f.shared_object_ids.is_empty() && described(f))?;
     Some((family, says))
 }
 
@@ -408,7 +424,7 @@ pub fn identify(object_id: Option<&Oid>, answers: &Answers) -> (&'static Family,
         return (&generic::FAMILY, "it has no sysObjectID: only its interfaces are read".to_owned());
     };
     let object = format!("sysObjectID {object_id}");
-    for family in PROFILES.into_iter().filter(|f| matches(f.shared_object_ids, object_id)) {
+    for family in PROFILES.iter().copied().filter(|f| matches(f.shared_object_ids, object_id)) {
         if let Some(ask) = family.asks.iter().find(|ask| answers.has(&Oid::from(**ask))) {
             return (family, format!("{object}, and {} answers", Oid::from(*ask)));
         }

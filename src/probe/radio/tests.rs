@@ -43,7 +43,7 @@ fn without(fixture: &str, part: &str) -> String {
 #[test]
 fn families_are_well_formed() {
     let mut names = BTreeSet::new();
-    for family in PROFILES {
+    for family in PROFILES.iter().copied() {
         assert!(names.insert(family.profile), "{} twice", family.profile);
         assert!(std::ptr::eq(super::family(family.profile).unwrap(), family));
         assert!(family.capacity_min_mbps < family.capacity_max_mbps);
