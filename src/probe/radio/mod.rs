@@ -8,7 +8,9 @@ mod generic;
 mod mikrotik;
 mod ubiquiti;
 mod ubiquiti_af60;
+mod ubiquiti_airfiber;
 mod ubiquiti_airmax;
+mod ubiquiti_ltu;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +23,8 @@ use crate::model::{Missing, Provenance, Reading};
 #[rustfmt::skip] // One a line.
 pub static PROFILES: &[&Family] = &[
     &ubiquiti_af60::FAMILY,
+    &ubiquiti_airfiber::FAMILY,
+    &ubiquiti_ltu::FAMILY,
     &ubiquiti_airmax::FAMILY,
     &mikrotik::FAMILY,
     &generic::FAMILY,
@@ -338,18 +342,20 @@ pub struct Decoded {
 /// What a table of peers needs to become radios.
 #[derive(Debug, Clone, Copy)]
 pub struct Peers<'a> {
-    /// The table, by its name.
-    pub table: &'static str,
+    /// Its rows, which may be those of another table where a device lacks the column that was meant.
+    pub rows: &'a [Row],
+    /// The tables to look at again when a row has gone.
+    pub tables: &'a [&'static str],
     /// Fields that end with the link.
     pub link_fields: &'a [&'static str],
     /// The MAC address of a row's peer.
     pub mac: fn(&Row) -> Option<String>,
 }
 
-impl Peers<'_> {
+impl<'a> Peers<'a> {
     /// Which rows are to be read.
-    pub fn select<'r>(&self, scope: &Scope<'r>) -> Selection<'r> {
-        scope.select(scope.rows.of(self.table), self.mac)
+    pub fn select(&self, scope: &Scope<'_>) -> Selection<'a> {
+        scope.select(self.rows, self.mac)
     }
 
     /// One radio a peer that is ours, as `read` gives it; `None` of it: the row has gone, and the link with it. A peer
@@ -369,7 +375,7 @@ impl Peers<'_> {
             Selection::Sector { ours, strangers } => decoded.radios.push(Radio::of_sector(ours.len(), *strangers)),
         }
         if decoded.radios.iter().any(Radio::is_down) {
-            decoded.stale.push(self.table);
+            decoded.stale.extend(self.tables);
         }
         decoded
     }
@@ -462,6 +468,16 @@ pub fn unless(reading: Reading, sentinels: &[f64]) -> Reading {
     match reading.get() {
         Some(value) if sentinels.contains(&value) => Reading::Missing(Missing::Sentinel),
         _ => reading,
+    }
+}
+
+/// Signal levels of both chains or polarisations as one: the sum of their powers, as radios combine them themselves. One
+/// alone stands for itself.
+pub fn combined(first: Reading, second: Reading) -> Reading {
+    match (first.get(), second.get()) {
+        (Some(a), Some(b)) => Reading::value(10.0 * (10f64.powf(a / 10.0) + 10f64.powf(b / 10.0)).log10()),
+        (None, Some(_)) => second,
+        _ => first,
     }
 }
 
