@@ -4,6 +4,10 @@
 //! normal form: units converted once, sentinels and lies made missing with the reason, and a quantity that the family
 //! never offers left out. What the family asks for and the device lacks is `NotOffered`.
 
+mod cambium_cnwave60;
+mod cambium_epmp;
+mod cambium_pmp450;
+mod cambium_ptp;
 mod generic;
 mod mikrotik;
 mod ubiquiti;
@@ -27,6 +31,15 @@ pub static PROFILES: &[&Family] = &[
     &ubiquiti_ltu::FAMILY,
     &ubiquiti_airmax::FAMILY,
     &mikrotik::FAMILY,
+    &cambium_epmp::FAMILY,
+    &cambium_pmp450::FAMILY,
+    &cambium_ptp::PTP250,
+    &cambium_ptp::PTP500,
+    &cambium_ptp::PTP600,
+    &cambium_ptp::PTP650,
+    &cambium_ptp::PTP670,
+    &cambium_ptp::PTP800,
+    &cambium_cnwave60::FAMILY,
     &generic::FAMILY,
 ];
 
