@@ -1,9 +1,11 @@
 mod cambium;
+mod docs;
+mod files;
 mod mikrotik_new;
 mod ubiquiti_more;
 
 use super::*;
-use crate::probe::device::{Manner, Polled, Poller};
+use crate::probe::device::{Identity, Manner, Polled, Poller};
 use crate::probe::testing::{AF60, Fake};
 use crate::probe::value::Value;
 use crate::runtime::clock::ManualClock;
@@ -33,6 +35,15 @@ fn show(radio: &Radio) -> Vec<String> {
 
 fn check(radio: &Radio, expected: &[&str]) {
     assert_eq!(show(radio), expected);
+}
+
+/// Packets that a poll costs once the device is known, its ports among them.
+async fn packets_when_known(fixture: &str) -> u64 {
+    let (_, mut poller) = poll_as(fixture, Manner::default()).await;
+    let before = poller.session.gets + poller.session.nexts;
+    let clock = ManualClock::at(crate::model::UnixMillis(2_000_000));
+    poller.poll(&*clock).await.unwrap();
+    poller.session.gets + poller.session.nexts - before
 }
 
 fn sector(peers: &[&str]) -> Manner {
