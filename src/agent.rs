@@ -15,6 +15,7 @@ use crate::model::{CredentialId, Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::agent::{AgentDelivery, DeliveryStatus, Payload};
 use crate::probe::ping::Pinger;
 use crate::probe::plan::{Dropped, ProbePlan, plan};
+use crate::probe::service::ServiceProbe;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::{Shutdown, ShutdownSwitch, Tasks};
 use crate::spool::Spool;
@@ -42,6 +43,7 @@ pub struct AgentParts {
     pub credentials: BTreeMap<CredentialId, Credential>,
     pub secrets: Arc<dyn SecretSource>,
     pub pinger: Arc<dyn Pinger>,
+    pub services: Arc<dyn ServiceProbe>,
     pub seed: u64,
 }
 
@@ -106,7 +108,15 @@ impl AgentApp {
         let mut probes = Tasks::new();
         probes.spawn(
             "probes",
-            probe::schedule::run(plan, samples_tx, parts.pinger, clock.clone(), parts.seed, stop_polling.clone()),
+            probe::schedule::run(
+                plan,
+                samples_tx,
+                parts.pinger,
+                parts.services,
+                clock.clone(),
+                parts.seed,
+                stop_polling.clone(),
+            ),
         );
         probes.spawn("batcher", batcher.run(samples_rx, payloads_tx, stop_polling.clone()));
         let delivery = crate::mqtt::agent::run(config, payloads_rx, spool, parts.secrets, clock, status, shutdown);

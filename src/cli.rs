@@ -16,7 +16,11 @@ use tracing_subscriber::EnvFilter;
 /// Polls radio links and backhauls, and tells who is below the promised capacity, since when, because of which link,
 /// and whose job it is.
 #[derive(Debug, Parser)]
-#[command(name = "vedetta", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "vedetta",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Examples:
   vedetta demo                                 a simulated network, everything embedded
   vedetta check network.toml                   every problem of an inventory at once
@@ -24,7 +28,8 @@ Examples:
   vedetta run --network network.toml           watch a network from one machine
 
 Logs go to standard error; VEDETTA_LOG=debug shows more of them.
-Exit code: 0 fine, 1 a problem was found, 2 wrong use.")]
+Exit code: 0 fine, 1 a problem was found, 2 wrong use."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -67,9 +72,10 @@ Examples:
   vedetta demo --scenario storm.toml your own weather
   vedetta demo --network my.toml     your own inventory, simulated
 
-The time line, the poll interval and the hold times all run --speed times faster, so that 15 minutes of holding are
-30 seconds. Loopback always answers ICMP, so here the scenario answers pings; all else is real: SNMP, MQTT, the store,
-the mails (in a maildir).")]
+The time line, the poll interval and the hold times all run --speed times faster, so that 15
+minutes of holding are 30 seconds. Loopback always answers ICMP, so here the scenario answers
+pings, and tries of services; all else is real: SNMP, MQTT, the store, the mails (in a maildir).
+Without --scenario, an inventory of your own has fair weather.")]
 struct DemoArgs {
     /// How long, for instance 90s or 10m; without it until Ctrl-C
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
@@ -83,9 +89,9 @@ struct DemoArgs {
     /// How much faster than the clock
     #[arg(long, default_value_t = 30.0, value_name = "N", value_parser = parse_speed)]
     speed: f64,
-    /// Where the page listens
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    /// Where the page listens; without it 127.0.0.1:8080, or another port where that is taken
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// UDP port of the simulated radios
     #[arg(long, default_value_t = 10161, value_name = "PORT")]
     snmp_port: u16,

@@ -23,7 +23,7 @@ use narrator::Narrator;
 use report::DemoReport;
 
 /// What real agents poll at (DESIGN); the demo's own interval is this divided by its pace.
-const POLL_INTERVAL: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_mins(1);
 /// Polls of the demo are never closer than this.
 const POLL_INTERVAL_MIN: Duration = Duration::from_millis(500);
 
@@ -55,13 +55,14 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<DemoReport> {
     let sim_options = SimOptions { port: options.snmp_port, speed: options.speed, seed: options.seed };
     let simulated =
         sim::start(&options.network, options.scenario.clone(), sim_options, clock.clone(), world.clone()).await?;
-    let Simulated { network, secrets, pinger, tasks: radios, world: truth } = simulated;
+    let Simulated { network, secrets, pinger, services, tasks: radios, world: truth } = simulated;
     let parts = OneBoxParts {
         network: Arc::new(network),
         settings: hub_settings(&options),
         data_dir: options.data_dir.clone(),
         secrets: Arc::new(DemoSecrets { devices: secrets }),
         pinger,
+        services,
         seed: options.seed,
         simulated: true,
     };
@@ -120,7 +121,7 @@ fn hub_settings(options: &DemoOptions) -> HubSettings {
     let listen = options.listen;
     if let Some(settings) = options.hub.clone() {
         let web = WebSettings { listen, ..settings.web };
-        return HubSettings { data_dir, alert, poll_interval, web, ..settings };
+        return HubSettings { data_dir, web, alert, poll_interval, ..settings };
     }
     let public_url = (listen.port() != 0).then(|| format!("http://{listen}"));
     HubSettings {

@@ -1,7 +1,6 @@
 //! Wiring of a hub: MQTT inbox -> ledger -> picture of the network -> incidents -> mails, page, sinks.
 
 pub mod lookout;
-pub mod record;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,18 +13,18 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::capacity::{FamilyFacts, NetworkState};
 use crate::config::secret::SecretSource;
 use crate::config::settings::{HubSettings, MqttSettings};
+use crate::model::UnixMillis;
 use crate::model::network::Network;
 use crate::model::view::NetworkView;
-use crate::model::UnixMillis;
 use crate::mqtt::inbox::{self, HubInbox, InboxEvent, InboxHealth, InboxParts};
 use crate::probe::radio;
-use crate::runtime::health::PartHealth;
 use crate::runtime::clock::SharedClock;
+use crate::runtime::health::PartHealth;
 use crate::runtime::tasks::{Shutdown, Tasks};
 use crate::store::influx::InfluxSink;
 use crate::store::ledger::{Ledger, RETENTION};
-use crate::web::snapshot::Snapshot;
 use crate::web::WebState;
+use crate::web::snapshot::Snapshot;
 use crate::wire::batch::{Encoding, unpack};
 use crate::{notify, web, wire};
 
@@ -163,7 +162,7 @@ impl HubApp {
 
 /// What capacity needs to know of a radio family.
 fn family_facts(profile: &str) -> Option<FamilyFacts> {
-    radio::family(profile).map(|family| FamilyFacts { duplex: family.duplex, verified: family.verified })
+    radio::family(profile).map(|family| FamilyFacts { duplex: family.duplex, verified: family.verified() })
 }
 
 /// What the page shows before the first evaluation.

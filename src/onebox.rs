@@ -17,6 +17,7 @@ use crate::model::network::{Network, SecretRef};
 use crate::mqtt::agent::DeliveryStatus;
 use crate::mqtt::broker::{Broker, User};
 use crate::probe::ping::Pinger;
+use crate::probe::service::ServiceProbe;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::{Shutdown, Tasks};
 
@@ -33,6 +34,7 @@ pub struct OneBoxParts {
     pub data_dir: PathBuf,
     pub secrets: Arc<dyn SecretSource>,
     pub pinger: Arc<dyn Pinger>,
+    pub services: Arc<dyn ServiceProbe>,
     pub seed: u64,
     pub simulated: bool,
 }
@@ -56,7 +58,7 @@ pub struct Progress {
 impl OneBox {
     /// Opens ports, ledger and spools.
     pub async fn build(parts: OneBoxParts, clock: SharedClock) -> anyhow::Result<Self> {
-        let OneBoxParts { network, settings, data_dir, secrets, pinger, seed, simulated } = parts;
+        let OneBoxParts { network, settings, data_dir, secrets, pinger, services, seed, simulated } = parts;
         let access = Access::new(&network, &settings, secrets).await?;
         let interval = settings.poll_interval;
         let mut agents = Vec::new();
@@ -73,6 +75,7 @@ impl OneBox {
                     credentials: BTreeMap::new(),
                     secrets: access.secrets.clone(),
                     pinger: pinger.clone(),
+                    services: services.clone(),
                     seed: seed.wrapping_add(index as u64),
                 },
                 clock.clone(),
@@ -148,11 +151,7 @@ struct Access {
 }
 
 impl Access {
-    async fn new(
-        network: &Network,
-        settings: &HubSettings,
-        secrets: Arc<dyn SecretSource>,
-    ) -> anyhow::Result<Self> {
+    async fn new(network: &Network, settings: &HubSettings, secrets: Arc<dyn SecretSource>) -> anyhow::Result<Self> {
         if let Some(configured) = &settings.mqtt {
             return Ok(Self { configured: Some(configured.clone()), embedded: None, broker: None, secrets });
         }

@@ -4,6 +4,7 @@
 //! Chromium prints the document when it is loaded. The test keeps it loading by an image that it answers only when
 //! the state that it waits for is reached; nothing depends on how fast the machine is.
 #![cfg(feature = "hub")]
+#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 #[path = "web/fixture.rs"]
 mod fixture;
@@ -28,7 +29,7 @@ use vedetta::web::snapshot::Snapshot;
 use vedetta::web::{WebState, router};
 
 /// Chromium starts slowly on a busy machine; this only turns a hang into a failure.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 fn browser() -> &'static str {
     let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {

@@ -10,10 +10,19 @@ const LINES_MAX: usize = 600;
 
 /// Module -> modules of the crate that it must not use.
 const FORBIDDEN: [(&str, &[&str]); 9] = [
-    ("model", &["agent", "alert", "capacity", "config", "hub", "mqtt", "notify", "probe", "sim", "spool", "store", "web", "wire", "runtime"]),
+    (
+        "model",
+        &[
+            "agent", "alert", "capacity", "config", "hub", "mqtt", "notify", "probe", "sim", "spool", "store", "web",
+            "wire", "runtime",
+        ],
+    ),
     ("capacity", &["agent", "alert", "hub", "mqtt", "notify", "probe", "sim", "spool", "store", "web", "runtime"]),
     ("alert", &["agent", "hub", "mqtt", "notify", "probe", "sim", "spool", "store", "web", "runtime"]),
-    ("wire", &["agent", "alert", "capacity", "hub", "mqtt", "notify", "probe", "sim", "spool", "store", "web", "runtime"]),
+    (
+        "wire",
+        &["agent", "alert", "capacity", "hub", "mqtt", "notify", "probe", "sim", "spool", "store", "web", "runtime"],
+    ),
     ("probe", &["agent", "alert", "capacity", "hub", "mqtt", "notify", "sim", "spool", "store", "web"]),
     ("spool", &["agent", "alert", "capacity", "hub", "mqtt", "notify", "probe", "sim", "store", "web"]),
     ("store", &["agent", "alert", "capacity", "hub", "mqtt", "notify", "probe", "sim", "spool"]),

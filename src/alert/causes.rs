@@ -186,20 +186,22 @@ mod tests {
         check(&[&[]], &["a"], &[]);
     }
 
+    /// Clear only with fifty restored.
+    struct Never;
+    impl WhatIf for Never {
+        fn below_target_with(&self, restored: &[EdgeId]) -> BTreeSet<(SiteId, Direction)> {
+            let site = (SiteId::parse("s").unwrap(), Direction::Downstream);
+            if restored.len() >= 50 { BTreeSet::new() } else { BTreeSet::from([site]) }
+        }
+        fn edges_below_with(&self, _: &[EdgeId]) -> BTreeSet<EdgeId> {
+            BTreeSet::new()
+        }
+    }
+
     #[test]
     fn the_search_is_bounded() {
         let names: Vec<String> = (0..60).map(|i| format!("l{i:02}")).collect();
         let candidates: Vec<EdgeId> = names.iter().map(|n| edge(n)).collect();
-        struct Never;
-        impl WhatIf for Never {
-            fn below_target_with(&self, restored: &[EdgeId]) -> BTreeSet<(SiteId, Direction)> {
-                let site = (SiteId::parse("s").unwrap(), Direction::Downstream);
-                if restored.len() >= 50 { BTreeSet::new() } else { BTreeSet::from([site]) }
-            }
-            fn edges_below_with(&self, _: &[EdgeId]) -> BTreeSet<EdgeId> {
-                BTreeSet::new()
-            }
-        }
         let mut causes = Causes::new(&Never);
         let site = SiteId::parse("s").unwrap();
         let found = causes.explain(Effect::Promise(&site, Direction::Downstream), &candidates);

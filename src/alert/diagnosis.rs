@@ -43,6 +43,12 @@ pub struct Diagnosis {
     pub reasons: Vec<Reason>,
 }
 
+impl Diagnosis {
+    fn new(cause: ProbableCause, confidence: Confidence, reasons: Vec<Reason>) -> Self {
+        Self { cause, confidence, reasons }
+    }
+}
+
 pub fn diagnose(facts: &Facts<'_>) -> Diagnosis {
     let drops = [rsl_drop(facts.near), rsl_drop(facts.far)];
     let mut found = port(facts)
@@ -72,15 +78,11 @@ fn is_low(volts: f64) -> bool {
     SUPPLIES.iter().find(|(from, _)| volts >= *from).is_some_and(|(_, low)| volts < *low)
 }
 
-fn because(cause: ProbableCause, confidence: Confidence, reasons: Vec<Reason>) -> Option<Diagnosis> {
-    Some(Diagnosis { cause, confidence, reasons })
-}
-
 fn port(facts: &Facts<'_>) -> Option<Diagnosis> {
     let Some(Limit::Port(at, _)) = facts.limit else { return None };
     let (end, evidence) = ends(facts).find(|(end, _)| end == at)?;
     let rate_mbps = evidence.port_rate_mbps.filter(|rate| *rate <= PORT_SLOW_MBPS)?;
-    because(ProbableCause::PortRate, Confidence::High, vec![Reason::PortLimits { end, rate_mbps }])
+    Some(Diagnosis::new(ProbableCause::PortRate, Confidence::High, vec![Reason::PortLimits { end, rate_mbps }]))
 }
 
 fn power(facts: &Facts<'_>) -> Option<Diagnosis> {
@@ -88,17 +90,21 @@ fn power(facts: &Facts<'_>) -> Option<Diagnosis> {
     for (end, evidence) in ends(facts) {
         if let Some(volts) = evidence.supply_volts.filter(|v| is_low(*v)) {
             let confidence = if evidence.answers == Some(false) { Confidence::High } else { Confidence::Medium };
-            return because(ProbableCause::Power, confidence, vec![Reason::SupplyLow { end, volts }]);
+            return Some(Diagnosis::new(ProbableCause::Power, confidence, vec![Reason::SupplyLow { end, volts }]));
         }
     }
     // Both sites silent is the path to them, not two power cuts.
     match (silent(LinkEnd::Near), silent(LinkEnd::Far)) {
-        (true, false) => {
-            because(ProbableCause::Power, Confidence::Medium, vec![Reason::SiteSilent { end: LinkEnd::Near }])
-        }
-        (false, true) => {
-            because(ProbableCause::Power, Confidence::Medium, vec![Reason::SiteSilent { end: LinkEnd::Far }])
-        }
+        (true, false) => Some(Diagnosis::new(
+            ProbableCause::Power,
+            Confidence::Medium,
+            vec![Reason::SiteSilent { end: LinkEnd::Near }],
+        )),
+        (false, true) => Some(Diagnosis::new(
+            ProbableCause::Power,
+            Confidence::Medium,
+            vec![Reason::SiteSilent { end: LinkEnd::Far }],
+        )),
         _ => None,
     }
 }
@@ -125,7 +131,7 @@ fn rain(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
         return None;
     }
     let confidence = if n >= 2 && known.len() == 2 { Confidence::High } else { Confidence::Medium };
-    because(ProbableCause::RainFade, confidence, vec![fell(drops), Reason::NeighboursFaded { n }])
+    Some(Diagnosis::new(ProbableCause::RainFade, confidence, vec![fell(drops), Reason::NeighboursFaded { n }]))
 }
 
 fn misaligned(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
@@ -146,18 +152,16 @@ fn misaligned(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
         (_, true) => Confidence::Medium,
         (_, false) => Confidence::Low,
     };
-    because(ProbableCause::Misalignment, confidence, reasons)
+    Some(Diagnosis::new(ProbableCause::Misalignment, confidence, reasons))
 }
 
 fn interference(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
-    for ((end, evidence), drop) in
-        [(LinkEnd::Near, facts.near), (LinkEnd::Far, facts.far)].into_iter().zip(drops)
-    {
+    for ((end, evidence), drop) in [(LinkEnd::Near, facts.near), (LinkEnd::Far, facts.far)].into_iter().zip(drops) {
         let Some(evidence) = evidence else { continue };
         let (Some(usual), Some(now), Some(drop)) = (evidence.snr_db_usual, evidence.snr_db, drop) else { continue };
         if usual - now >= SNR_DROP_DB && drop.abs() < USUAL_DB {
             let reasons = vec![Reason::SnrFell { end, db: usual - now }, Reason::RslUsual];
-            return because(ProbableCause::Interference, Confidence::Medium, reasons);
+            return Some(Diagnosis::new(ProbableCause::Interference, Confidence::Medium, reasons));
         }
     }
     None
@@ -172,7 +176,7 @@ fn congestion(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
     if percent < AIRTIME_FULL_PERCENT {
         return None;
     }
-    because(ProbableCause::Congestion, Confidence::Medium, vec![Reason::AirtimeHigh { end, percent }])
+    Some(Diagnosis::new(ProbableCause::Congestion, Confidence::Medium, vec![Reason::AirtimeHigh { end, percent }]))
 }
 
 fn unknown(drops: [Option<f64>; 2]) -> Diagnosis {

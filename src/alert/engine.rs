@@ -16,26 +16,27 @@
 //! often seen well a little later than the parent. An effect whose only cause is still pending waits for it, at most
 //! for a second hold time of its own.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::causes::{Causes, Effect};
-use super::diagnosis::{self, Facts};
-use super::evidence::{self, Recent};
+use super::causes::Causes;
+use super::describe::cut_off;
+use super::evidence::Recent;
+use super::explain::Explained;
 use super::hold::{self, Input, Outcome};
 use super::incident::{
-    Condition, Confidence, Detail, Direction, Incident, IncidentState, ProbableCause, Severity, Subject, Transition,
+    Condition, Confidence, Detail, Incident, IncidentState, ProbableCause, Severity, Subject, Transition,
 };
 use super::memory::Memory;
 use super::observe::{self, Judge, Key, Seen};
 use crate::config::settings::AlertSettings;
-use crate::model::network::{End, Network};
-use crate::model::view::{LinkState, LinkView, NetworkView, WhatIf};
-use crate::model::{EdgeId, SiteId, UnixMillis};
+use crate::model::UnixMillis;
+use crate::model::network::Network;
+use crate::model::view::{LinkState, NetworkView, WhatIf};
 
 /// How often subjects are polled where nobody says.
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
+const DEFAULT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A loss of samples is told once; it is over when none has followed for so long.
 const SAMPLES_LOST_CLOSE: Duration = Duration::from_hours(24);
@@ -52,9 +53,9 @@ const SINCE_INTERVALS_MAX: u32 = 2;
 /// See the module.
 pub struct Engine {
     settings: AlertSettings,
-    network: Arc<Network>,
+    pub(super) network: Arc<Network>,
     interval: Duration,
-    live: BTreeMap<Key, Incident>,
+    pub(super) live: BTreeMap<Key, Incident>,
     /// When each was last handed out to be written.
     written: BTreeMap<Key, UnixMillis>,
     /// Oldest first.
@@ -63,16 +64,8 @@ pub struct Engine {
     strays: Vec<Incident>,
     memory: Memory,
     memory_changed: bool,
-    recent: Recent,
+    pub(super) recent: Recent,
     next_number: u64,
-}
-
-/// Why an incident is a consequence.
-#[derive(Default)]
-struct Explained {
-    by: Vec<u64>,
-    /// Nothing open explains it, but something that may open soon does.
-    waits: bool,
 }
 
 impl Engine {
@@ -301,7 +294,8 @@ impl Engine {
         causes: &mut Causes<'_>,
         ended_now: &mut Vec<Incident>,
     ) {
-        let day_without_loss: Vec<Key> = self.live.iter().filter(|(k, i)| lost_nothing_lately(k, i, now)).map(|(k, _)| k.clone()).collect();
+        let day_without_loss: Vec<Key> =
+            self.live.iter().filter(|(k, i)| lost_nothing_lately(k, i, now)).map(|(k, _)| k.clone()).collect();
         for key in day_without_loss {
             self.end(&key, now, ended_now);
         }
@@ -358,89 +352,8 @@ impl Engine {
         self.live.insert(key.clone(), incident);
     }
 
-    /// Who is behind the edge, and who of them is below target because of it.
-    fn concern(&self, incident: &mut Incident, link: &LinkView, view: &NetworkView, causes: &mut Causes<'_>) {
-        let mut behind = self.recent.behind(link);
-        if let Some(bundle) = self.bundle_view(&link.id, view) {
-            behind.extend(self.recent.behind(bundle));
-        }
-        let mut below = causes.sites_cleared_by(&link.id);
-        let all: Vec<SiteId> = behind.iter().cloned().collect();
-        // Without any path left, restoring this link alone may not be enough; it is still one of those missing.
-        below.extend(cut_off(view, &all));
-        behind.extend(below.iter().cloned());
-        incident.sites = behind.into_iter().collect();
-        incident.sites_below = below.into_iter().collect();
-        incident.sites_cut_off = cut_off(view, &incident.sites_below);
-    }
-
-    fn evidence(&self, incident: &mut Incident, link: &LinkView, view: &NetworkView) {
-        let found = evidence::collect(&self.recent, &self.network, view, link);
-        let shown = found.link.as_ref().and_then(|id| view.links.get(id.as_str())).unwrap_or(link);
-        let figure = observe::figure(link, incident.direction.unwrap_or(Direction::Downstream));
-        let silent = |site: Option<&SiteId>| site.is_some_and(|s| evidence::site_is_silent(view, s));
-        let diagnosis = diagnosis::diagnose(&Facts {
-            near: found.near.as_ref(),
-            far: found.far.as_ref(),
-            limit: figure.limit.as_ref(),
-            neighbours: evidence::neighbours(&self.network, view, shown),
-            profile: evidence::profile(shown),
-            silent: [silent(Some(&shown.near_site)), silent(shown.far_site.as_ref())],
-        });
-        incident.detail.towards = towards(link, incident.direction);
-        incident.near = found.near;
-        incident.far = found.far;
-        incident.probable_cause = diagnosis.cause;
-        incident.confidence = diagnosis.confidence;
-        incident.detail.reasons = diagnosis.reasons;
-        incident.detail.evidence_link = found.link;
-        incident.detail.figure = figure;
-    }
-
-    /// People of the distinct municipalities that these sites are in.
-    fn residents(&self, sites: &[SiteId]) -> u32 {
-        let municipalities: BTreeMap<&SiteId, u32> = sites
-            .iter()
-            .filter_map(|site| self.network.municipality_of(site))
-            .map(|municipality| (&municipality.id, municipality.residents.unwrap_or(0)))
-            .collect();
-        municipalities.values().fold(0, |sum, residents| sum.saturating_add(*residents))
-    }
-
-    fn bundle_view<'v>(&self, edge: &EdgeId, view: &'v NetworkView) -> Option<&'v LinkView> {
-        let EdgeId::Link(id) = edge else { return None };
-        view.bundles.get(self.network.bundle_of(id)?.id.as_str())
-    }
-
-    fn severity(&self, key: &Key, incident: &Incident, view: &NetworkView) -> Severity {
-        let bundle = key.edge().and_then(|edge| match key.condition {
-            Condition::OnStandby => view.edge(edge),
-            _ => self.bundle_view(edge, view),
-        });
-        // Once open it rises when the bundle's own incident opens: that one has held, a single look has not.
-        let lost_only_redundancy = |bundle: &LinkView| {
-            if incident.number == 0 {
-                carries_enough(bundle)
-            } else {
-                let own = |i: &&Incident| i.is_opened() && i.condition != Condition::OnStandby;
-                incident.severity == Severity::Minor
-                    && !self.tellers(&Subject::Edge(bundle.id.clone())).any(|i| own(&i))
-            }
-        };
-        if bundle.is_some_and(lost_only_redundancy) {
-            return Severity::Minor;
-        }
-        if incident.sites_cut_off.is_empty() { Severity::Major } else { Severity::Critical }
-    }
-
     /// Of what is open: severity (it only rises), causes, and whether it is told.
-    fn settle(
-        &mut self,
-        now: UnixMillis,
-        view: &NetworkView,
-        inputs: &BTreeMap<Key, Input>,
-        causes: &mut Causes<'_>,
-    ) {
+    fn settle(&mut self, now: UnixMillis, view: &NetworkView, inputs: &BTreeMap<Key, Input>, causes: &mut Causes<'_>) {
         let opened: Vec<Key> = self
             .live
             .iter()
@@ -471,126 +384,13 @@ impl Engine {
         }
     }
 
-    fn explain(&self, key: &Key, causes: &mut Causes<'_>) -> Explained {
-        let Some(incident) = self.live.get(key) else { return Explained::default() };
-        if let Some(told) = self.told_by(key, incident) {
-            return told;
-        }
-        let effect = match &key.subject {
-            Subject::Edge(edge) => Effect::Edge(edge),
-            Subject::Site(site) => Effect::Promise(site, key.direction.unwrap_or(Direction::Downstream)),
-            Subject::Agent(_) => return Explained::default(),
-        };
-        let candidates = self.candidates(key, incident);
-        let mut explained = Explained::default();
-        for edge in causes.explain(effect, &candidates) {
-            match self.tellers(&Subject::Edge(edge)).find(|i| i.is_opened()) {
-                Some(teller) => explained.by.extend(self.roots(teller.number)),
-                None => explained.waits = true,
-            }
-        }
-        explained.by.retain(|number| *number != incident.number);
-        explained.by.sort_unstable();
-        explained.by.dedup();
-        explained.waits &= explained.by.is_empty();
-        explained
-    }
-
-    /// Another incident about the same trouble, which tells about this one.
-    fn told_by(&self, key: &Key, incident: &Incident) -> Option<Explained> {
-        let by = |number: u64| Explained { by: self.roots(number), waits: false };
-        let mut waits = false;
-        for other in self.tellers(&key.subject).filter(|other| tells_before(other, key, incident)) {
-            if other.is_opened() {
-                return Some(by(other.number));
-            }
-            waits |= other.condition == Condition::LinkDown;
-        }
-        if waits {
-            return Some(Explained { by: Vec::new(), waits });
-        }
-        let Some(EdgeId::Link(link)) = key.edge() else { return None };
-        let bundle = EdgeId::Bundle(self.network.bundle_of(link)?.id.clone());
-        let told = self
-            .tellers(&Subject::Edge(bundle))
-            .filter(|other| other.is_opened())
-            .map(|other| by(other.number))
-            .find(|told| incident.number == 0 || !told.by.contains(&incident.number));
-        told
-    }
-
-    /// Live incidents of a subject, the one that tells first.
-    fn tellers(&self, subject: &Subject) -> impl Iterator<Item = &Incident> {
-        let keys = match subject {
-            Subject::Edge(_) => vec![
-                (Condition::LinkDown, None),
-                (Condition::OnStandby, None),
-                (Condition::CapacityBelow, Some(Direction::Downstream)),
-                (Condition::CapacityBelow, Some(Direction::Upstream)),
-            ],
-            Subject::Site(_) => vec![
-                (Condition::SiteBelowTarget, Some(Direction::Downstream)),
-                (Condition::SiteBelowTarget, Some(Direction::Upstream)),
-            ],
-            Subject::Agent(_) => Vec::new(),
-        };
-        keys.into_iter().filter_map(|(condition, direction)| {
-            self.live.get(&Key::new(condition, subject.clone(), direction))
-        })
-    }
-
-    /// Edges whose trouble may explain this one. A link may be explained by links that opened before it (so that two
-    /// never explain each other) or are about to be down; a site by any link in trouble.
-    fn candidates(&self, key: &Key, incident: &Incident) -> Vec<EdgeId> {
-        let own = key.edge();
-        let edges: BTreeSet<&EdgeId> = self
-            .live
-            .iter()
-            .filter(|(other, cause)| {
-                let open = cause.is_opened() && cause.severity > Severity::Minor;
-                let pending = cause.state == IncidentState::Pending;
-                match own {
-                    None => open || pending,
-                    Some(own) if pending => other.condition == Condition::LinkDown && !self.is_member(other, own),
-                    Some(_) => open && (incident.number == 0 || cause.number < incident.number),
-                }
-            })
-            .filter_map(|(other, _)| other.edge())
-            .filter(|edge| own != Some(*edge))
-            .collect();
-        edges.into_iter().cloned().collect()
-    }
-
-    /// Is the first about a member of the bundle? A bundle does not wait for its members: it tells about them.
-    fn is_member(&self, member: &Key, bundle: &EdgeId) -> bool {
-        match (member.edge(), bundle) {
-            (Some(EdgeId::Link(link)), EdgeId::Bundle(id)) => {
-                self.network.bundles.get(id.as_str()).is_some_and(|b| b.links.contains(link))
-            }
-            _ => false,
-        }
-    }
-
-    /// The numbers at the top of the chain of causes; itself if it has none that lives.
-    fn roots(&self, number: u64) -> Vec<u64> {
-        let by_number: BTreeMap<u64, &Incident> =
-            self.live.values().filter(|i| i.number > 0).map(|i| (i.number, i)).collect();
-        let mut roots = BTreeSet::new();
-        let mut seen = BTreeSet::from([number]);
-        let mut open = vec![number];
-        while let Some(at) = open.pop() {
-            let causes = by_number.get(&at).map_or(&[][..], |i| &i.caused_by);
-            let live: Vec<u64> = causes.iter().copied().filter(|n| by_number.contains_key(n)).collect();
-            if live.is_empty() {
-                roots.insert(at);
-            }
-            open.extend(live.into_iter().filter(|n| seen.insert(*n)));
-        }
-        if roots.is_empty() { vec![number] } else { roots.into_iter().collect() }
-    }
-
     /// What must be written: what ended, what changed, and of the rest what was not written for long.
-    fn hand_out(&mut self, now: UnixMillis, before: &BTreeMap<Key, Incident>, ended_now: Vec<Incident>) -> Vec<Incident> {
+    fn hand_out(
+        &mut self,
+        now: UnixMillis,
+        before: &BTreeMap<Key, Incident>,
+        ended_now: Vec<Incident>,
+    ) -> Vec<Incident> {
         let mut out = Vec::new();
         for incident in ended_now {
             if !incident.is_dropped() {
@@ -613,17 +413,6 @@ impl Engine {
         }
         out
     }
-}
-
-/// Of two incidents about one subject, does the other tell? The graver condition does; of two directions the one that
-/// opened first.
-fn tells_before(other: &Incident, key: &Key, incident: &Incident) -> bool {
-    if other.condition == key.condition {
-        return other.direction != key.direction
-            && other.is_opened()
-            && (incident.number == 0 || other.number < incident.number);
-    }
-    Key::of(other) < *key
 }
 
 /// What is worth writing at once: all but the figures that change with every look.
@@ -660,12 +449,7 @@ fn pending(key: &Key, since: UnixMillis, now: UnixMillis) -> Incident {
         probable_cause: ProbableCause::Unknown,
         confidence: Confidence::Low,
         transitions: vec![Transition { at: since, state: IncidentState::Pending, measured_mbps: None }],
-        detail: Detail {
-            hold_from: Some(since),
-            checked_at: Some(now),
-            below_from: Some(since),
-            ..Detail::default()
-        },
+        detail: Detail { hold_from: Some(since), checked_at: Some(now), below_from: Some(since), ..Detail::default() },
     }
 }
 
@@ -688,18 +472,10 @@ fn note(incident: &mut Incident, seen: &Seen, best_mbps: Option<f64>) {
     }
 }
 
-/// The site that this direction of a link leads to; `None`: the Internet.
-fn towards(link: &LinkView, direction: Option<Direction>) -> Option<SiteId> {
-    let near = link.downstream_end == Some(End::Near);
-    let downstream = direction != Some(Direction::Upstream);
-    if near == downstream { Some(link.near_site.clone()) } else { link.far_site.clone() }
-}
-
 /// Told from now on, if it is a root that matters.
 fn announce(incident: &mut Incident) {
-    let tells = incident.state == IncidentState::Open
-        && !incident.is_consequence()
-        && incident.severity > Severity::Minor;
+    let tells =
+        incident.state == IncidentState::Open && !incident.is_consequence() && incident.severity > Severity::Minor;
     incident.detail.announced |= tells;
 }
 
@@ -716,18 +492,4 @@ fn ended(mut incident: Incident, now: UnixMillis) -> Incident {
 fn lost_nothing_lately(key: &Key, incident: &Incident, now: UnixMillis) -> bool {
     key.condition == Condition::SamplesLost
         && incident.detail.hold_from.is_none_or(|last| now.since(last) >= SAMPLES_LOST_CLOSE)
-}
-
-fn cut_off(view: &NetworkView, sites: &[SiteId]) -> Vec<SiteId> {
-    let without_path = |site: &&SiteId| view.sites.get(site.as_str()).is_some_and(|s| s.path.is_empty());
-    sites.iter().filter(without_path).cloned().collect()
-}
-
-/// Up, and known to carry what is required in both directions.
-fn carries_enough(link: &LinkView) -> bool {
-    let enough = |direction| {
-        let figures = observe::figures(link, direction);
-        figures.required_mbps <= 0.0 || figures.capacity_mbps.get().is_some_and(|mbps| mbps >= figures.required_mbps)
-    };
-    link.state == LinkState::Up && enough(Direction::Downstream) && enough(Direction::Upstream)
 }

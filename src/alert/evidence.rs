@@ -87,7 +87,8 @@ pub struct Evidence {
 }
 
 pub fn collect(recent: &Recent, network: &Network, view: &NetworkView, edge: &LinkView) -> Evidence {
-    let shown = if edge.near.is_none() && edge.far.is_none() { faulty_member(view, edge).unwrap_or(edge) } else { edge };
+    let shown =
+        if edge.near.is_none() && edge.far.is_none() { faulty_member(view, edge).unwrap_or(edge) } else { edge };
     let kept = recent.ends.get(&shown.id);
     let end = |end: &Option<EndView>, at: usize| {
         end.as_ref().map(|e| evidence_end(network, e, kept.and_then(|k| k[at].as_ref())))
@@ -142,7 +143,8 @@ pub struct Neighbours {
 pub fn neighbours(network: &Network, view: &NetworkView, link: &LinkView) -> Neighbours {
     let mut found = Neighbours::default();
     let Some(here) = midpoint(network, link) else { return found };
-    for other in view.links.values().filter(|o| o.id != link.id && profile(o).is_some() && profile(o) == profile(link)) {
+    for other in view.links.values().filter(|o| o.id != link.id && profile(o).is_some() && profile(o) == profile(link))
+    {
         // A parallel link between the same two sites shares masts and obstacles: it says nothing about the weather.
         let parallel = other.near_site == link.near_site && other.far_site == link.far_site;
         let near_enough = midpoint(network, other).is_some_and(|there| distance_km(here, there) <= AREA_KM);

@@ -185,9 +185,7 @@ fn resume(incident: &mut Incident, now: UnixMillis) {
 fn follow_clock(incident: &mut Incident, now: UnixMillis) {
     incident.since = incident.since.min(now);
     let detail = &mut incident.detail;
-    for instant in
-        [&mut detail.hold_from, &mut detail.unknown_since, &mut detail.below_from, &mut detail.checked_at]
-    {
+    for instant in [&mut detail.hold_from, &mut detail.unknown_since, &mut detail.below_from, &mut detail.checked_at] {
         *instant = instant.map(|at| at.min(now));
     }
 }

@@ -21,12 +21,15 @@ const BEST_GROWTH_MIN: f64 = 1.01;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
+/// Day since 1970, Mbps.
+type DayBest = (i64, f64);
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
     /// Of each edge and direction: day (since 1970) and best capacity on it, Mbps.
-    best: Vec<(EdgeId, Direction, Vec<(i64, f64)>)>,
+    best: Vec<(EdgeId, Direction, Vec<DayBest>)>,
     /// Batches lost in all, as last seen; `None` in a memory that has never seen a view.
     lost_batches: Option<BTreeMap<SiteId, u64>>,
     #[serde(skip)]
@@ -57,29 +60,22 @@ impl Memory {
     }
 
     fn note(&mut self, edge: &EdgeId, direction: Direction, day: i64, mbps: f64) -> bool {
-        let at = match self.index.get(&(edge.clone(), direction)) {
-            Some(at) => *at,
-            None => {
-                self.best.push((edge.clone(), direction, Vec::new()));
-                self.index.insert((edge.clone(), direction), self.best.len() - 1);
-                self.best.len() - 1
-            }
-        };
+        let key = (edge.clone(), direction);
+        let at = *self.index.entry(key).or_insert_with(|| {
+            self.best.push((edge.clone(), direction, Vec::new()));
+            self.best.len() - 1
+        });
         let days = &mut self.best[at].2;
         days.retain(|(d, _)| *d > day - BEST_DAYS && *d < day + BEST_DAYS);
-        match days.iter_mut().find(|(d, _)| *d == day) {
-            Some((_, best)) => {
-                let grown = mbps > *best * BEST_GROWTH_MIN;
-                if grown {
-                    *best = mbps;
-                }
-                grown
-            }
-            None => {
-                days.push((day, mbps));
-                true
-            }
+        let Some((_, best)) = days.iter_mut().find(|(d, _)| *d == day) else {
+            days.push((day, mbps));
+            return true;
+        };
+        let grown = mbps > *best * BEST_GROWTH_MIN;
+        if grown {
+            *best = mbps;
         }
+        grown
     }
 
     /// Best capacity in the last [`BEST_DAYS`], Mbps; `None` if never seen up.

@@ -1,9 +1,11 @@
 //! Which of what the hub sees is worth telling, to whom, and what caused it. [P]
 
 mod causes;
+mod describe;
 mod diagnosis;
 pub mod engine;
 mod evidence;
+mod explain;
 mod hold;
 pub mod incident;
 pub mod memory;
@@ -14,4 +16,4 @@ pub use incident::{Condition, Direction, Incident, IncidentState, Severity, Subj
 pub use memory::Memory;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

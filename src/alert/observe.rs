@@ -81,7 +81,8 @@ impl Judge<'_> {
             self.edge_breaches(link, &mut found);
         }
         for site in self.view.sites.values() {
-            let directions = [(Direction::Downstream, Some(&site.downstream)), (Direction::Upstream, site.upstream.as_ref())];
+            let directions =
+                [(Direction::Downstream, Some(&site.downstream)), (Direction::Upstream, site.upstream.as_ref())];
             for (direction, promise) in directions {
                 let Some(seen) = promise.map(site_seen).filter(|s| s.input == Input::Breach) else { continue };
                 let key = Key::new(Condition::SiteBelowTarget, Subject::Site(site.id.clone()), Some(direction));

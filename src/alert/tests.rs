@@ -8,4 +8,4 @@
 
 mod properties;
 mod scenarios;
-mod world;
+pub(crate) mod world;

@@ -15,6 +15,7 @@ use crate::model::network::{AuthProtocol, Network, PrivProtocol, SecretRef};
 use crate::probe::access::Access;
 use crate::probe::command::{self, ProbeOptions};
 use crate::probe::ping::SurgePinger;
+use crate::probe::service::HttpServices;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::tasks::{Shutdown, ShutdownSwitch};
 
@@ -131,6 +132,7 @@ fn run_agent(args: &AgentArgs) -> anyhow::Result<ExitCode> {
         credentials: settings.credentials,
         secrets: Arc::new(SystemSecrets),
         pinger: Arc::new(SurgePinger::start().context("cannot start the ICMP thread")?),
+        services: Arc::new(HttpServices::new()),
         seed: rand::random(),
     };
     runtime()?.block_on(async {
@@ -145,14 +147,16 @@ fn probe_access(args: &ProbeArgs) -> anyhow::Result<Access> {
     if args.v3 {
         let auth = match (&args.auth, &args.auth_password_file) {
             (Some(name), Some(file)) => Some((
-                parse_auth(name).with_context(|| format!("--auth {name}: must be md5, sha1, sha224, sha256, sha384 or sha512"))?,
+                parse_auth(name)
+                    .with_context(|| format!("--auth {name}: must be md5, sha1, sha224, sha256, sha384 or sha512"))?,
                 SystemSecrets.read(&SecretRef::File(file.clone()))?,
             )),
             _ => None,
         };
         let privacy = match (&args.privacy, &args.privacy_password_file) {
             (Some(name), Some(file)) => Some((
-                parse_privacy(name).with_context(|| format!("--privacy {name}: must be des, aes128, aes192 or aes256"))?,
+                parse_privacy(name)
+                    .with_context(|| format!("--privacy {name}: must be des, aes128, aes192 or aes256"))?,
                 SystemSecrets.read(&SecretRef::File(file.clone()))?,
             )),
             _ => None,
@@ -241,6 +245,7 @@ mod hub {
     use crate::hub::{HubApp, HubParts};
     use crate::onebox::{OneBox, OneBoxParts};
     use crate::probe::ping::SurgePinger;
+    use crate::probe::service::HttpServices;
     use crate::runtime::clock::SystemClock;
     use crate::web::status;
 
@@ -280,6 +285,7 @@ mod hub {
             data_dir: args.data.clone(),
             secrets: Arc::new(SystemSecrets),
             pinger: Arc::new(SurgePinger::start().context("cannot start the ICMP thread")?),
+            services: Arc::new(HttpServices::new()),
             seed: rand::random(),
             simulated: false,
         };
@@ -321,7 +327,12 @@ mod hub {
             Some(file) => network(file)?,
             None => Arc::new(example_network()?),
         };
-        let scenario = args.scenario.as_deref().map_or_else(|| Ok(Scenario::demo()), load_scenario)?;
+        let scenario = match (&args.scenario, &args.network) {
+            (Some(file), _) => load_scenario(file)?,
+            // The demo's own trouble is that of the example network.
+            (None, Some(_)) => Scenario::calm(),
+            (None, None) => Scenario::demo(),
+        };
         let seed = super::seed(args.seed);
         let data_dir = args.data.unwrap_or_else(temporary_dir);
         let options = DemoOptions {
@@ -330,7 +341,7 @@ mod hub {
             scenario,
             speed: args.speed,
             seed,
-            listen: args.listen,
+            listen: args.listen.unwrap_or_else(free_page_address),
             snmp_port: args.snmp_port,
             data_dir: data_dir.clone(),
             hub: args.hub.map(|file| accepted(load::load_hub(&file))).transpose()?,
@@ -353,6 +364,14 @@ mod hub {
             );
         }
         Ok(ExitCode::from(u8::from(report.samples.lost + report.samples.duplicates > 0)))
+    }
+
+    /// The usual address of the page, or another port where something else has that one.
+    #[cfg(feature = "sim")]
+    fn free_page_address() -> std::net::SocketAddr {
+        use crate::config::settings::WEB_LISTEN;
+        let free = |address| std::net::TcpListener::bind(address).and_then(|l| l.local_addr());
+        free(WEB_LISTEN).or_else(|_| free((WEB_LISTEN.ip(), 0).into())).unwrap_or(WEB_LISTEN)
     }
 
     /// The example network is part of the program, so that the demo runs anywhere.

@@ -92,7 +92,7 @@ impl HubSettings {
 }
 
 /// How often devices are polled, where nothing else is said.
-pub const POLL_INTERVAL: Duration = Duration::from_secs(60);
+pub const POLL_INTERVAL: Duration = Duration::from_mins(1);
 /// Where the page listens, where nothing else is said.
 pub const WEB_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 

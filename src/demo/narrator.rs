@@ -87,14 +87,20 @@ impl Narrator {
         let network = &self.network;
         let radio_links = network.links.values().filter(|l| l.medium == Medium::Radio).count();
         let scenario = self.truth.scenario();
-        println!("vedetta demo: {}, simulated: {radio_links} radio links, {} agents", network.name, network.agents().count());
+        println!(
+            "vedetta demo: {}, simulated: {radio_links} radio links, {} agents",
+            network.name,
+            network.agents().count()
+        );
         println!("  weather  {} ({} times faster than the clock)", scenario.description_en, self.speed);
         println!("  page     http://{}", self.page);
         println!("  metrics  http://{}/metrics", self.page);
         if let Some(dir) = &self.mails_in {
             println!("  mails    {}", dir.display());
         }
-        println!("  Radios answer real SNMP on loopback; loopback always answers ICMP, so here the scenario answers pings.");
+        println!(
+            "  Radios answer real SNMP on loopback; loopback always answers ICMP, so here the scenario answers pings."
+        );
         println!("  Ctrl-C ends it.\n");
     }
 
@@ -142,7 +148,9 @@ impl Narrator {
         let subject = crate::web::api::subject_name(snapshot, &incident.subject);
         let because = match incident.caused_by.as_slice() {
             [] => String::new(),
-            causes => format!(" because of {}", causes.iter().map(|n| format!("VED-{n}")).collect::<Vec<_>>().join(", ")),
+            causes => {
+                format!(" because of {}", causes.iter().map(|n| format!("VED-{n}")).collect::<Vec<_>>().join(", "))
+            }
         };
         match (before, incident.state) {
             (None, IncidentState::Open | IncidentState::Closing) => {

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::alert::{Incident, IncidentState};
-use crate::notify::{Mail, outbox};
-use crate::store::DocumentStore;
+use crate::notify::{Mail, records};
 use crate::store::ledger::Ledger;
+use crate::store::{Document, DocumentStore};
 use crate::web::figures::LocalClock;
 use crate::web::snapshot::Snapshot;
 
@@ -103,10 +103,11 @@ fn incident(snapshot: &Snapshot, incident: &Incident) -> DemoIncident {
 
 /// All mails, sent and waiting, in order of their making.
 pub fn mails(ledger: &Ledger) -> anyhow::Result<Vec<Mail>> {
-    let mut documents = ledger.documents(outbox::MAIL_SENT)?;
-    documents.extend(ledger.documents(outbox::MAIL_OUT)?);
+    let mut documents = ledger.documents(records::MAIL_SENT)?;
+    documents.extend(ledger.documents(records::MAIL_OUT)?);
     documents.sort_by(|a, b| a.key.cmp(&b.key));
-    Ok(documents.iter().filter_map(|d| serde_json::from_str::<outbox::MailRecord>(&d.body).ok()).map(|r| r.mail).collect())
+    let record = |d: &Document| serde_json::from_str::<records::MailRecord>(&d.body).ok();
+    Ok(documents.iter().filter_map(record).map(|r| r.mail).collect())
 }
 
 fn mail(mail: &Mail) -> DemoMail {

@@ -1,7 +1,6 @@
 //! The hub's loop: what has been stored goes into the picture of the network, the picture is judged, what is decided
 //! is written down before anybody is told.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,30 +8,25 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::alert::engine::Engine;
 use crate::alert::{Incident, IncidentState};
-use crate::alert::Memory as AlertMemory;
 use crate::capacity::NetworkState;
-use crate::config::settings::{HubSettings, MailSettings};
+use crate::config::settings::HubSettings;
 use crate::model::network::Network;
 use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};
 use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::inbox::{InboxEvent, InboxHealth};
+use crate::notify::render::Sender;
 use crate::runtime::clock::SharedClock;
+use crate::runtime::health::PartHealth;
 use crate::runtime::tasks::Shutdown;
 use crate::store::ledger::Ledger;
 use crate::store::{Document, DocumentStore};
-use super::record;
-use crate::runtime::health::PartHealth;
 use crate::web::snapshot::Snapshot;
 use crate::{catalogue, notify, wire};
 
-/// Closed incidents stay on the page and in memory this long; the ledger keeps them.
-const SHOWN_AFTER_CLOSING: Duration = Duration::from_hours(7 * 24);
+/// A clock that is wrong by less is taken as right.
+const CLOCK_ERROR_MIN_MS: u64 = 2000;
 /// Documents that could not be written yet. Past this the oldest go; the ledger has been failing for long by then.
 const UNSAVED_MAX: usize = 10_000;
-/// Kinds of documents that the hub writes.
-const COUNTER: &str = "counter";
-const INCIDENT_NUMBER: &str = "incident-number";
-const ALERT_MEMORY: &str = "alert-memory";
 
 /// What the loop is made of.
 pub struct LookoutParts {
@@ -62,35 +56,20 @@ struct Memory {
     started_at: UnixMillis,
     last_heard: Option<UnixMillis>,
     last_derived: Option<UnixMillis>,
-    /// The last state of each incident, to tell what a change is.
-    before: HashMap<String, Incident>,
     unsaved: Vec<Document>,
 }
 
-/// The engine as the ledger remembers it: incidents, the number that the next one gets, how good links have been.
+/// The engine as the ledger remembers it.
 pub fn restored_engine(ledger: &Ledger, settings: &HubSettings, network: &Arc<Network>) -> anyhow::Result<Engine> {
-    let incidents = record::incidents(ledger)?;
-    let counted = ledger.documents(COUNTER)?.into_iter().find(|d| d.key == INCIDENT_NUMBER);
-    let next = counted.and_then(|d| d.body.parse().ok()).unwrap_or(1);
-    let highest = incidents.iter().map(|i| i.number).max().unwrap_or(0);
-    let memory = ledger.documents(ALERT_MEMORY)?.pop().and_then(|d| serde_json::from_str::<AlertMemory>(&d.body).ok());
-    Ok(Engine::new(settings.alert.clone(), network.clone(), incidents, next.max(highest + 1))
+    let (incidents, memory) = notify::step::restore(ledger)?;
+    Ok(Engine::new(settings.alert.clone(), network.clone(), incidents, 1)
         .with_interval(settings.poll_interval)
-        .with_memory(memory.unwrap_or_default()))
-}
-
-/// What stays the same while an incident lives.
-fn incident_key(incident: &Incident) -> String {
-    let direction = incident.direction.map_or("both", crate::alert::Direction::as_str);
-    let (condition, subject) = (incident.condition.as_str(), &incident.subject);
-    format!("{condition}/{}/{}/{direction}/{}", subject.kind(), subject.as_str(), incident.since.0)
+        .with_memory(memory))
 }
 
 impl Lookout {
-    /// Joins the parts. `incidents` are those of the ledger: what they say now is no news.
     pub fn new(parts: LookoutParts, engine: Engine) -> Self {
-        let before = engine.incidents().into_iter().map(|i| (incident_key(&i), i)).collect();
-        let memory = Memory { started_at: parts.clock.now(), before, ..Memory::default() };
+        let memory = Memory { started_at: parts.clock.now(), ..Memory::default() };
         Self { parts, engine, memory }
     }
 
@@ -116,67 +95,47 @@ impl Lookout {
         self.memory.last_heard = Some(received_at);
         // The inbox has let only UTF-8 through that parses.
         let Ok(text) = std::str::from_utf8(&payload) else { return };
-        let (samples, _) = wire::line::decode(text);
-        for sample in &samples {
+        let (mut samples, _) = wire::line::decode(text);
+        let error_ms = self.clock_error_ms(&agent);
+        for sample in &mut samples {
+            sample.at = UnixMillis(sample.at.0.saturating_sub(error_ms));
             self.parts.state.apply(&agent, sample, received_at);
         }
+    }
+
+    /// How far an agent's clock is ahead. A small error is left alone: it is within what networks delay.
+    fn clock_error_ms(&self, agent: &SiteId) -> i64 {
+        let inbox = self.parts.inbox.borrow();
+        let error = inbox.agents.get(agent.as_str()).and_then(|a| a.clock_error_ms).unwrap_or(0);
+        if error.unsigned_abs() < CLOCK_ERROR_MIN_MS { 0 } else { error }
     }
 
     async fn evaluate(&mut self) {
         let now = self.parts.clock.now();
         let mut view = self.parts.state.evaluate(now);
         view.agents.clone_from(&self.parts.inbox.borrow().agents);
+        let before = self.engine.incidents();
         let changed = self.engine.step(now, &view, &self.parts.state);
-        self.decide(now, &changed);
+        self.decide(now, &before, &changed);
         self.derive(now, &view).await;
         self.save().await;
         self.show(now, view);
     }
 
     /// Turns changes into documents: the incidents themselves, and the mails that they call for.
-    fn decide(&mut self, now: UnixMillis, changed: &[Incident]) {
+    fn decide(&mut self, now: UnixMillis, before: &[Incident], changed: &[Incident]) {
         for incident in changed {
-            let key = incident_key(incident);
-            self.memory.unsaved.extend(record::incident_documents(incident));
-            if incident.is_dropped() {
-                self.memory.before.remove(&key);
-                continue;
-            }
-            let before = self.memory.before.insert(key, incident.clone());
-            self.log(incident, before.as_ref());
-            if let Some(mail) = &self.parts.settings.mail {
-                let mails = self.mails(now, mail, before.as_ref(), incident);
-                self.memory.unsaved.extend(mails);
-            }
+            log(incident, before);
         }
-        if let Some(memory) = self.engine.memory_to_write() {
-            let body = serde_json::to_string(memory).unwrap_or_default();
-            self.memory.unsaved.push(Document { kind: ALERT_MEMORY.into(), key: ALERT_MEMORY.into(), body });
-        }
-        if !changed.is_empty() {
-            let body = self.engine.next_number().to_string();
-            self.memory.unsaved.push(Document { kind: COUNTER.into(), key: INCIDENT_NUMBER.into(), body });
-        }
-    }
-
-    fn mails(
-        &self,
-        now: UnixMillis,
-        mail: &MailSettings,
-        before: Option<&Incident>,
-        after: &Incident,
-    ) -> Vec<Document> {
-        let sender = notify::render::Sender {
+        let settings = &self.parts.settings;
+        let sender = settings.mail.as_ref().map(|mail| Sender {
             from: &mail.from,
             reply_to: mail.reply_to.as_deref(),
-            public_url: self.parts.settings.web.public_url.as_deref(),
-        };
-        let network = &self.parts.network;
-        notify::decide::decide(network, before, after)
-            .iter()
-            .filter_map(|r| notify::render::render(network, after, &r.recipient, r.kind, now, &sender))
-            .map(|mail| notify::outbox::document(&mail))
-            .collect()
+            public_url: settings.web.public_url.as_deref(),
+        });
+        let memory = self.engine.memory_to_write();
+        let written = notify::step::written(&self.parts.network, before, changed, memory, now, sender.as_ref());
+        self.memory.unsaved.extend(written.documents);
     }
 
     /// The inbox, then the parts that the settings name.
@@ -193,20 +152,6 @@ impl Lookout {
         std::iter::once(mqtt).chain(self.parts.parts.iter().map(|p| p.borrow().clone())).collect()
     }
 
-    fn log(&self, incident: &Incident, before: Option<&Incident>) {
-        if before.map(|b| b.state) == Some(incident.state) {
-            return;
-        }
-        let (subject, condition) = (incident.subject.as_str(), incident.condition.as_str());
-        match incident.state {
-            IncidentState::Open if before.is_none_or(|b| b.state == IncidentState::Pending) => {
-                tracing::info!(incident = incident.token(), subject, condition, caused_by = ?incident.caused_by, "opened");
-            }
-            IncidentState::Closed => tracing::info!(incident = incident.token(), subject, condition, "closed"),
-            _ => tracing::debug!(incident = incident.token(), subject, condition, state = incident.state.as_str()),
-        }
-    }
-
     /// Writes what the hub derives (links, sites) into the ledger, once a poll interval, for the sinks.
     async fn derive(&mut self, now: UnixMillis, view: &NetworkView) {
         if self.memory.last_derived.is_some_and(|last| now.since(last) < self.parts.settings.poll_interval) {
@@ -218,7 +163,9 @@ impl Lookout {
         let stored = tokio::task::spawn_blocking(move || ledger.store_own(&samples, now)).await;
         match stored {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "derived figures not stored"),
+            Ok(Err(error)) => {
+                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "derived figures not stored");
+            }
             Err(error) => tracing::error!(%error, "derived figures not stored"),
         }
     }
@@ -245,19 +192,12 @@ impl Lookout {
     }
 
     fn show(&mut self, now: UnixMillis, view: NetworkView) {
-        self.memory.before.retain(|_, i| i.closed_at.is_none_or(|at| now.since(at) < SHOWN_AFTER_CLOSING));
-        let incidents: Vec<Incident> = self
-            .engine
-            .incidents()
-            .into_iter()
-            .filter(|i| i.closed_at.is_none_or(|at| now.since(at) < SHOWN_AFTER_CLOSING))
-            .collect();
         let patience = self.parts.settings.poll_interval * 3 + Duration::from_secs(10);
         let heard = self.memory.last_heard.unwrap_or(self.memory.started_at);
         let snapshot = Snapshot {
             network: self.parts.network.clone(),
             view: Arc::new(view),
-            incidents: Arc::new(incidents),
+            incidents: Arc::new(self.engine.incidents()),
             parts: self.part_health(),
             generated_at: now,
             started_at: self.memory.started_at,
@@ -267,6 +207,24 @@ impl Lookout {
             agents_expected: self.parts.network.agents().map(|s| s.id.clone()).collect(),
         };
         self.parts.snapshots.send_replace(Arc::new(snapshot));
+    }
+}
+
+/// Tells the journal of what opened and closed.
+fn log(incident: &Incident, before: &[Incident]) {
+    let was = before.iter().find(|b| b.number == incident.number && b.number > 0).map(|b| b.state);
+    if was == Some(incident.state) {
+        return;
+    }
+    let (subject, condition) = (incident.subject.as_str(), incident.condition.as_str());
+    match incident.state {
+        IncidentState::Open if was.is_none() => {
+            tracing::info!(incident = incident.token(), subject, condition, caused_by = ?incident.caused_by, "opened");
+        }
+        IncidentState::Closed if incident.is_opened() => {
+            tracing::info!(incident = incident.token(), subject, condition, "closed");
+        }
+        state => tracing::debug!(incident = incident.token(), subject, condition, state = state.as_str()),
     }
 }
 
@@ -316,8 +274,7 @@ fn site_sample(at: UnixMillis, site: &SiteId, direction: &str, figures: &SiteDir
         Some(mbps) => Reading::known(mbps, Provenance::Derived),
         None => Reading::Missing(Missing::NotMeasured),
     };
-    let mut sample =
-        Sample::new(&catalogue::SITE, at).tag(Tag::Site, site.as_str()).tag(Tag::Direction, direction);
+    let mut sample = Sample::new(&catalogue::SITE, at).tag(Tag::Site, site.as_str()).tag(Tag::Direction, direction);
     sample.set("target_mbps", Reading::value(figures.target_mbps));
     sample.set("together_mbps", known(figures.together));
     sample.set("alone_mbps", known(figures.alone));

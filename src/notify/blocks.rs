@@ -3,6 +3,8 @@
 //! The HTML carries its styles inline and uses one table for figures, so that mail programs of any age show it. All
 //! text is escaped here, and only here.
 
+use std::fmt::{self, Write as _};
+
 use crate::model::network::Language;
 
 /// Marks the start and the end of bold text within a string; no name can contain it ([`clean`]).
@@ -25,9 +27,15 @@ pub enum Block {
     Lines(Vec<String>),
     /// Stands directly over what follows.
     Title(String),
-    List { numbered: bool, items: Vec<String> },
+    List {
+        numbered: bool,
+        items: Vec<String>,
+    },
     /// Rows of a label and one figure for each end.
-    Table { head: Vec<String>, rows: Vec<Vec<String>> },
+    Table {
+        head: Vec<String>,
+        rows: Vec<Vec<String>>,
+    },
     Small(String),
 }
 
@@ -67,7 +75,7 @@ pub fn text(blocks: &[Block]) -> String {
             Block::List { numbered, items } => {
                 for (n, item) in items.iter().enumerate() {
                     let mark = if *numbered { format!("{}.", n + 1) } else { "-".to_owned() };
-                    out.push_str(&format!("{mark} {}\n", plain(item)));
+                    add(&mut out, format_args!("{mark} {}\n", plain(item)));
                 }
             }
             Block::Table { head, rows } => text_table(&mut out, head, rows),
@@ -86,9 +94,8 @@ fn plain(text: &str) -> String {
 
 fn text_table(out: &mut String, head: &[String], rows: &[Vec<String>]) {
     let lines: Vec<&[String]> = std::iter::once(head).chain(rows.iter().map(Vec::as_slice)).collect();
-    let width = |column: usize| {
-        lines.iter().filter_map(|l| l.get(column)).map(|c| plain(c).chars().count()).max().unwrap_or(0)
-    };
+    let width =
+        |column: usize| lines.iter().filter_map(|l| l.get(column)).map(|c| plain(c).chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     for line in lines {
         let cells: Vec<String> =
@@ -96,6 +103,11 @@ fn text_table(out: &mut String, head: &[String], rows: &[Vec<String>]) {
         out.push_str(cells.join("  ").trim_end());
         out.push('\n');
     }
+}
+
+fn add(out: &mut String, text: fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = out.write_fmt(text);
 }
 
 pub fn escape(text: &str) -> String {
@@ -118,7 +130,7 @@ fn rich(text: &str) -> String {
     let mut out = String::new();
     for (n, part) in text.split(BOLD).enumerate() {
         let inner = linked(part);
-        if n % 2 == 1 { out.push_str(&format!("<strong>{inner}</strong>")) } else { out.push_str(&inner) }
+        if n % 2 == 1 { add(&mut out, format_args!("<strong>{inner}</strong>")) } else { out.push_str(&inner) }
     }
     out
 }
@@ -144,25 +156,28 @@ pub fn html(language: Language, subject: &str, tone: Tone, blocks: &[Block]) -> 
     let mut body = String::new();
     for block in blocks {
         match block {
-            Block::Para(text) => body.push_str(&format!("<p style=\"{PARA}\">{}</p>\n", rich(text))),
+            Block::Para(text) => add(&mut body, format_args!("<p style=\"{PARA}\">{}</p>\n", rich(text))),
             Block::Lines(lines) => {
                 let lines: Vec<String> = lines.iter().map(|l| rich(l)).collect();
-                body.push_str(&format!("<p style=\"{PARA}\">{}</p>\n", lines.join("<br>\n")));
+                add(&mut body, format_args!("<p style=\"{PARA}\">{}</p>\n", lines.join("<br>\n")));
             }
             Block::Title(text) => {
-                body.push_str(&format!("<p style=\"margin:0 0 4px 0\"><strong>{}</strong></p>\n", rich(&plain(text))));
+                add(
+                    &mut body,
+                    format_args!("<p style=\"margin:0 0 4px 0\"><strong>{}</strong></p>\n", rich(&plain(text))),
+                );
             }
-            Block::Small(text) => body.push_str(&format!(
-                "<p style=\"margin:0 0 6px 0;font-size:13px;color:#4a5462\">{}</p>\n",
-                rich(text)
-            )),
+            Block::Small(text) => add(
+                &mut body,
+                format_args!("<p style=\"margin:0 0 6px 0;font-size:13px;color:#4a5462\">{}</p>\n", rich(text)),
+            ),
             Block::List { numbered, items } => {
                 let tag = if *numbered { "ol" } else { "ul" };
-                body.push_str(&format!("<{tag} style=\"margin:0 0 14px 0;padding-left:24px\">\n"));
+                add(&mut body, format_args!("<{tag} style=\"margin:0 0 14px 0;padding-left:24px\">\n"));
                 for item in items {
-                    body.push_str(&format!("<li style=\"margin:0 0 4px 0\">{}</li>\n", rich(item)));
+                    add(&mut body, format_args!("<li style=\"margin:0 0 4px 0\">{}</li>\n", rich(item)));
                 }
-                body.push_str(&format!("</{tag}>\n"));
+                add(&mut body, format_args!("</{tag}>\n"));
             }
             Block::Table { head, rows } => html_table(&mut body, head, rows),
         }
@@ -183,7 +198,7 @@ pub fn html(language: Language, subject: &str, tone: Tone, blocks: &[Block]) -> 
 fn html_table(body: &mut String, head: &[String], rows: &[Vec<String>]) {
     body.push_str("<table style=\"border-collapse:collapse;margin:0 0 14px 0;font-size:14px\">\n<tr>");
     for cell in head {
-        body.push_str(&format!("<th scope=\"col\" style=\"{CELL};background:#eef1f5\">{}</th>", rich(cell)));
+        add(body, format_args!("<th scope=\"col\" style=\"{CELL};background:#eef1f5\">{}</th>", rich(cell)));
     }
     body.push_str("</tr>\n");
     for row in rows {
@@ -191,9 +206,9 @@ fn html_table(body: &mut String, head: &[String], rows: &[Vec<String>]) {
         for (n, cell) in row.iter().enumerate() {
             if n == 0 {
                 let style = format!("{CELL};background:#eef1f5;font-weight:normal");
-                body.push_str(&format!("<th scope=\"row\" style=\"{style}\">{}</th>", rich(cell)));
+                add(body, format_args!("<th scope=\"row\" style=\"{style}\">{}</th>", rich(cell)));
             } else {
-                body.push_str(&format!("<td style=\"{CELL}\">{}</td>", rich(cell)));
+                add(body, format_args!("<td style=\"{CELL}\">{}</td>", rich(cell)));
             }
         }
         body.push_str("</tr>\n");

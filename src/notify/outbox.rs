@@ -14,27 +14,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng as _;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::message::{self, Ready};
+use super::records::{MAIL_BROKEN, MAIL_OUT, MAIL_SENT, MailRecord, record_document, removal, sent};
 use super::smtp::{self, SendError, Session};
 use super::{Mail, maildir};
 use crate::config::secret::SecretSource;
 use crate::config::settings::{MailOut, MailSettings};
-use crate::model::UnixMillis;
 use crate::runtime::clock::SharedClock;
+use crate::runtime::health::PartHealth;
 use crate::runtime::tasks::Shutdown;
 use crate::store::{Document, DocumentStore, StoreError};
-use crate::runtime::health::PartHealth;
-
-/// Mails that wait.
-pub const MAIL_OUT: &str = "mail-out";
-/// Mails that the server took, or refused.
-pub const MAIL_SENT: &str = "mail-sent";
-/// Documents that are no mails: kept for a person to look at.
-pub const MAIL_BROKEN: &str = "mail-broken";
 
 /// Mails kept after sending; the oldest go first. A mail is about 12 kB.
 const SENT_MAX: usize = 5_000;
@@ -58,42 +50,7 @@ const AGE_MAX: Duration = Duration::from_hours(5 * 24);
 const MAILS_PER_HOUR_MAX: usize = 500;
 
 /// The store is looked at at least this often, also if nobody wakes us.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
-
-/// A mail with what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MailRecord {
-    pub mail: Mail,
-    /// Addresses that the server took it for.
-    #[serde(default)]
-    pub delivered: Vec<String>,
-    /// Addresses that never get it, each with the reason.
-    #[serde(default)]
-    pub refused: Vec<(String, String)>,
-    /// When nothing remained to be done.
-    #[serde(default)]
-    pub done_at: Option<UnixMillis>,
-}
-
-/// The document of a new mail: write it together with its incident.
-pub fn document(mail: &Mail) -> Document {
-    let record = MailRecord { mail: mail.clone(), delivered: Vec::new(), refused: Vec::new(), done_at: None };
-    record_document(MAIL_OUT, &record)
-}
-
-/// Mails that are done, oldest first.
-pub fn sent(store: &dyn DocumentStore) -> Result<Vec<MailRecord>, StoreError> {
-    Ok(store.documents(MAIL_SENT)?.iter().filter_map(|d| serde_json::from_str(&d.body).ok()).collect())
-}
-
-fn record_document(kind: &str, record: &MailRecord) -> Document {
-    let body = serde_json::to_string(record).expect("a mail is made of texts");
-    Document { kind: kind.to_owned(), key: record.mail.id.clone(), body }
-}
-
-fn removal(kind: &str, key: &str) -> Document {
-    Document { kind: kind.to_owned(), key: key.to_owned(), body: String::new() }
-}
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 /// Sends until the process stops. `wake`: a mail was written.
 pub async fn run(
@@ -239,9 +196,10 @@ impl Outbox {
         };
         // The same failure is told once; its end too.
         if away != self.last_failure {
-            match &away {
-                Some(why) => tracing::warn!(waiting = left, "mails wait: {why}"),
-                None => tracing::info!("mails go out again"),
+            if let Some(why) = &away {
+                tracing::warn!(waiting = left, "mails wait: {why}");
+            } else {
+                tracing::info!("mails go out again");
             }
         }
         let refusal = self.last_refusal.as_ref().map(|why| format!("refused for good: {why}"));
@@ -308,12 +266,7 @@ impl Outbox {
         attempt
     }
 
-    async fn deliver(
-        &mut self,
-        session: &mut Option<Connected>,
-        record: &mut MailRecord,
-        ready: &Ready,
-    ) -> Attempt {
+    async fn deliver(&mut self, session: &mut Option<Connected>, record: &mut MailRecord, ready: &Ready) -> Attempt {
         let mut later = None;
         for (text, address) in record.mail.to.clone().into_iter().zip(&ready.to) {
             if record.delivered.contains(&text) || record.refused.iter().any(|(to, _)| *to == text) {
@@ -360,7 +313,9 @@ impl Outbox {
             () = self.shutdown.wait() => return Err("stopping".to_owned()),
             connected = smtp::connect(&smtp, &*self.secrets) => connected,
         };
-        connected.map(Connected::Smtp).map_err(|e| format!("mail server {}:{}: {}", smtp.host, smtp.port, chain(&e)))
+        connected
+            .map(|session| Connected::Smtp(Box::new(session)))
+            .map_err(|e| format!("mail server {}:{}: {}", smtp.host, smtp.port, chain(&e)))
     }
 
     async fn write_file(&self, mail: &Mail, message: &[u8]) -> Result<(), String> {
@@ -460,7 +415,7 @@ fn prune(store: &dyn DocumentStore) -> Result<(), StoreError> {
 }
 
 enum Connected {
-    Smtp(Session),
+    Smtp(Box<Session>),
     Maildir,
 }
 

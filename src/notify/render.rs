@@ -116,7 +116,6 @@ fn address_of(mailbox: &str) -> &str {
 
 fn domain(address: &str) -> String {
     let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-    let domain: String =
-        domain.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
+    let domain: String = domain.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
     if domain.is_empty() { "vedetta.invalid".to_owned() } else { domain }
 }

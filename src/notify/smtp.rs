@@ -24,14 +24,14 @@ use crate::config::settings::{SmtpSecurity, SmtpSettings};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// From MAIL to the answer after the message. Giving up in the middle may send a mail twice, so this is long.
-const SEND_TIMEOUT: Duration = Duration::from_secs(300);
+const SEND_TIMEOUT: Duration = Duration::from_mins(5);
 
 const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Without TLS inside of TLS these would show the password; XOAUTH2 is left out, for nobody can renew its tokens here.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
-/// Why the server cannot be used now: all mails wait.
+/// Why the server cannot be used now: all mails wait. The caller names the server.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error("password")]
@@ -44,14 +44,14 @@ pub enum ConnectError {
     CaSyntax(PathBuf, #[source] Error),
     #[error("TLS")]
     Tls(#[source] Error),
-    #[error("{0} does not answer in time")]
-    Timeout(String),
-    #[error("{0}")]
-    Connect(String, #[source] Error),
-    #[error("{0} offers no STARTTLS, and without TLS nothing is sent")]
-    NoStartTls(String),
-    #[error("{0} refuses user and password")]
-    Auth(String, #[source] Error),
+    #[error("no answer in time")]
+    Timeout,
+    #[error("no connection")]
+    Connect(#[source] Error),
+    #[error("it offers no STARTTLS, and without TLS nothing is sent")]
+    NoStartTls,
+    #[error("it refuses user and password")]
+    Auth(#[source] Error),
 }
 
 /// What became of a mail that was offered.
@@ -76,18 +76,11 @@ pub struct Session {
 
 /// Connects, secures and logs in.
 pub async fn connect(settings: &SmtpSettings, secrets: &dyn SecretSource) -> Result<Session, ConnectError> {
-    let server = format!("{}:{}", settings.host, settings.port);
     let login = login(settings, secrets)?;
-    let steps = handshake(settings, &server, login);
-    timeout(CONNECT_TIMEOUT, steps).await.map_err(|_| ConnectError::Timeout(server.clone()))?
+    timeout(CONNECT_TIMEOUT, handshake(settings, login)).await.map_err(|_| ConnectError::Timeout)?
 }
 
-async fn handshake(
-    settings: &SmtpSettings,
-    server: &str,
-    login: Option<Credentials>,
-) -> Result<Session, ConnectError> {
-    let failed = |e| ConnectError::Connect(server.to_owned(), e);
+async fn handshake(settings: &SmtpSettings, login: Option<Credentials>) -> Result<Session, ConnectError> {
     let tls = match settings.security {
         SmtpSecurity::Plain => None,
         SmtpSecurity::ImplicitTls | SmtpSecurity::StartTls => Some(tls(settings).await?),
@@ -97,15 +90,15 @@ async fn handshake(
     let address = (settings.host.as_str(), settings.port);
     let mut connection = AsyncSmtpConnection::connect_tokio1(address, Some(CONNECT_TIMEOUT), &hello, implicit, None)
         .await
-        .map_err(failed)?;
+        .map_err(ConnectError::Connect)?;
     if let (SmtpSecurity::StartTls, Some(tls)) = (settings.security, tls) {
         if !connection.can_starttls() {
-            return Err(ConnectError::NoStartTls(server.to_owned()));
+            return Err(ConnectError::NoStartTls);
         }
-        connection.starttls(tls, &hello).await.map_err(failed)?;
+        connection.starttls(tls, &hello).await.map_err(ConnectError::Connect)?;
     }
     if let Some(login) = login {
-        connection.auth(&MECHANISMS, &login).await.map_err(|e| ConnectError::Auth(server.to_owned(), e))?;
+        connection.auth(&MECHANISMS, &login).await.map_err(ConnectError::Auth)?;
     }
     Ok(Session { connection })
 }
@@ -131,8 +124,8 @@ async fn tls(settings: &SmtpSettings) -> Result<TlsParameters, ConnectError> {
 impl Session {
     /// Offers one message to one address. After an error the session may be broken: see [`Session::is_broken`].
     pub async fn send(&mut self, from: &Address, to: &Address, message: &[u8]) -> Result<(), SendError> {
-        let envelope = Envelope::new(Some(from.clone()), vec![to.clone()])
-            .expect("an envelope with one recipient is never empty");
+        let envelope =
+            Envelope::new(Some(from.clone()), vec![to.clone()]).expect("an envelope with one recipient is never empty");
         let sent = timeout(SEND_TIMEOUT, self.connection.send(&envelope, message)).await;
         sent.map_err(|_| SendError::Timeout)?.map(|_| ()).map_err(judge)
     }

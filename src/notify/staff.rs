@@ -6,7 +6,7 @@ use super::words;
 use crate::alert::incident::{ProbableCause, Reason};
 use crate::alert::{Condition, Severity, Subject};
 use crate::model::EdgeId;
-use crate::model::network::SiteKind;
+use crate::model::network::{Language, SiteKind};
 
 /// What the people behind it notice.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,11 +89,7 @@ pub fn closed(story: &Story<'_>, from: &str) -> Vec<Block> {
     if story.incident.condition != Condition::SamplesLost {
         let mut lines = vec![story.course()];
         lines.extend(place(story));
-        lines.push(format!(
-            "{} {}.",
-            bold(story.pick("Causa probabile:", "Probable cause:")),
-            cause(story)
-        ));
+        lines.push(format!("{} {}.", bold(story.pick("Causa probabile:", "Probable cause:")), cause(story)));
         blocks.push(Block::Lines(lines));
         blocks.extend(mayor_at_the_end(story).map(Block::Para));
     }
@@ -109,7 +105,7 @@ fn page(story: &Story<'_>) -> Option<Block> {
 
 fn fact(story: &Story<'_>) -> String {
     let sites = concerned(story);
-    let since = words::sentence(&story.since());
+    let since = story.since();
     let (who, residents) = (story.who(sites), story.residents());
     // Where there are several, their names follow; a single one is its own name.
     let names = match sites {
@@ -119,26 +115,34 @@ fn fact(story: &Story<'_>) -> String {
     };
     let link = format!("{} {}", radio(story), bold(&story.name()));
     let one = sites.len() == 1;
-    match (story.incident.condition, effect(story), story.italian()) {
+    let said = match (story.incident.condition, effect(story), story.italian()) {
         (Condition::SamplesLost, _, true) => {
             format!("una parte delle misure raccolte dalla sonda di {} è andata persa.", bold(&story.name()))
         }
         (Condition::SamplesLost, _, false) => {
             format!("some of the measurements taken by the agent at {} are lost.", bold(&story.name()))
         }
-        (_, Effect::NoService, true) => format!("{since} {} per {who}{names}.", bold("manca Internet")),
-        (_, Effect::NoService, false) => format!("{since} there is {} for {who}{names}.", bold("no Internet")),
+        (_, Effect::NoService, true) => {
+            let are = if one { "è" } else { "sono" };
+            format!("{since} {who} {are} {}{names}.", bold("senza Internet"))
+        }
+        (_, Effect::NoService, false) => {
+            let have = if one { "has" } else { "have" };
+            format!("{since} {who} {have} had {}{names}.", bold("no Internet"))
+        }
         (_, Effect::Backup, true) if who.is_empty() => {
             format!("{since} {link} lavora su una {}.", bold("linea di riserva"))
         }
-        (_, Effect::Backup, false) if who.is_empty() => format!("{since} {link} works on a {}.", bold("backup line")),
+        (_, Effect::Backup, false) if who.is_empty() => {
+            format!("{since} {link} has worked on a {}.", bold("backup line"))
+        }
         (_, Effect::Backup, true) => {
             let are = if one { "è collegato" } else { "sono collegati" };
             format!("{since} {who} {are} con una {}{names}.", bold("linea di riserva"))
         }
         (_, Effect::Backup, false) => {
-            let are = if one { "is" } else { "are" };
-            format!("{since} {who} {are} connected by a {}{names}.", bold("backup line"))
+            let have = if one { "has" } else { "have" };
+            format!("{since} {who} {have} been connected by a {}{names}.", bold("backup line"))
         }
         (_, Effect::Slow, true) => {
             let have = if one { "ha" } else { "hanno" };
@@ -146,17 +150,18 @@ fn fact(story: &Story<'_>) -> String {
         }
         (_, Effect::Slow, false) => {
             let have = if one { "has" } else { "have" };
-            format!("{since} {who} {have} {}{names}.", bold("slower Internet than promised"))
+            format!("{since} {who} {have} had {}{names}.", bold("slower Internet than promised"))
         }
         (Condition::LinkDown, Effect::None, true) => {
             format!("{since} {link} è interrotta, ma Internet funziona: il traffico passa da un’altra via.")
         }
         (Condition::LinkDown, Effect::None, false) => {
-            format!("{since} {link} is down, but Internet works: the traffic goes another way.")
+            format!("{since} {link} has been down, but Internet works: the traffic goes another way.")
         }
         (_, Effect::None, true) => format!("{since} {link} è più debole del dovuto; Internet funziona."),
-        (_, Effect::None, false) => format!("{since} {link} is weaker than it should be; Internet works."),
-    }
+        (_, Effect::None, false) => format!("{since} {link} has been weaker than it should be; Internet works."),
+    };
+    story.after_greeting(said)
 }
 
 fn radio(story: &Story<'_>) -> &'static str {
@@ -217,8 +222,8 @@ fn evening(story: &Story<'_>) -> Option<String> {
         let text = match (effect(story), story.italian()) {
             (Effect::Slow, true) => "può essere lento: il traffico passa da un’altra via, meno capace.",
             (Effect::Slow, false) => "it may be slow: the traffic goes another way, which carries less.",
-            (_, true) => "nessun effetto previsto. Un secondo guasto, però, toglierebbe il servizio.",
-            (_, false) => "no effect expected. A second failure, though, would cut the service.",
+            (_, true) => "nessun effetto previsto. Un secondo guasto, però, potrebbe togliere il servizio.",
+            (_, false) => "no effect expected. A second failure, though, could cut the service.",
         };
         return Some(format!("{label} {text}"));
     }
@@ -230,28 +235,29 @@ fn evening(story: &Story<'_>) -> Option<String> {
         (_, false) => "The link carries",
     };
     let purpose = purpose(story);
-    Some(match story.italian() {
-        true => format!("{label} può essere lento. {line} circa {mbps} Mbps; {purpose} ne servono {needed}."),
-        false => format!("{label} it may be slow. {line} about {mbps} Mbps; {purpose} {needed} are needed."),
+    Some(match story.language {
+        Language::Italian => {
+            format!("{label} può essere lento. {line} circa {mbps} Mbps; {purpose} ne servono {needed}.")
+        }
+        Language::English => {
+            format!("{label} it may be slow. {line} about {mbps} Mbps; {purpose} {needed} are needed.")
+        }
     })
 }
 
 /// `per dare 30 Mbps a tutti e 5 insieme`, where the same was promised to all.
 fn purpose(story: &Story<'_>) -> String {
     let sites = &story.incident.sites;
-    let targets: Vec<f64> = sites
-        .iter()
-        .filter_map(|id| story.network.sites.get(id.as_str())?.target)
-        .map(|t| t.downstream_mbps)
-        .collect();
+    let targets: Vec<f64> =
+        sites.iter().filter_map(|id| story.network.sites.get(id.as_str())?.target).map(|t| t.downstream_mbps).collect();
     let all_alike = targets.len() > 1 && targets.len() == sites.len() && targets.windows(2).all(|w| w[0] == w[1]);
     if !all_alike || story.required_sum().is_empty() {
         return story.pick("per mantenere quanto promesso", "to keep what was promised").to_owned();
     }
     let (target, n) = (words::decimal(story.language, targets[0], 0), targets.len());
-    match story.italian() {
-        true => format!("per dare {target} Mbps a tutti e {n} insieme"),
-        false => format!("to give {target} Mbps to all {n} at once"),
+    match story.language {
+        Language::Italian => format!("per dare {target} Mbps a tutti e {n} insieme"),
+        Language::English => format!("to give {target} Mbps to all {n} at once"),
     }
 }
 
@@ -283,25 +289,38 @@ fn told(story: &Story<'_>) -> Option<String> {
 }
 
 fn cause(story: &Story<'_>) -> String {
+    let over = story.incident.closed_at.is_some();
+    let end = story.incident.detail.reasons.iter().find_map(|r| match r {
+        Reason::SupplyLow { end, .. } | Reason::SiteSilent { end } => Some(story.end_name(*end)),
+        _ => None,
+    });
     let text = match story.incident.probable_cause {
         ProbableCause::Unknown => story.pick("ancora da accertare", "not known yet"),
-        ProbableCause::RainFade => {
-            story.pick("pioggia intensa; di solito passa con il temporale", "heavy rain; it usually passes with the storm")
-        }
+        ProbableCause::RainFade if over => story.pick("pioggia intensa", "heavy rain"),
+        ProbableCause::RainFade => story
+            .pick("pioggia intensa; di solito passa con il temporale", "heavy rain; it usually passes with the storm"),
         ProbableCause::Misalignment => {
             story.pick("antenna spostata o ostacolo", "an antenna out of line, or an obstacle")
         }
         ProbableCause::Interference => story.pick("disturbi radio", "radio interference"),
-        ProbableCause::Congestion => story.pick("troppo traffico sullo stesso settore radio", "too much traffic on the same radio sector"),
+        ProbableCause::Congestion => {
+            story.pick("troppo traffico sullo stesso settore radio", "too much traffic on the same radio sector")
+        }
         ProbableCause::PortRate => story.pick("cavo o porta di rete difettosi", "a faulty network cable or port"),
-        ProbableCause::Power => story.pick("corrente elettrica", "electric power"),
+        ProbableCause::Power => story.pick("mancanza di corrente elettrica", "no electric power"),
     };
-    let power_is_good = story.incident.detail.reasons.contains(&Reason::SupplyGood);
+    let place = end.filter(|name| !name.is_empty()).map(|name| match story.language {
+        Language::Italian => format!(" a {name}"),
+        Language::English => format!(" at {name}"),
+    });
+    // Worth a word where people would ask for it first.
+    let asked = matches!(story.incident.probable_cause, ProbableCause::Unknown | ProbableCause::Misalignment);
+    let power_is_good = asked && story.incident.detail.reasons.contains(&Reason::SupplyGood);
     let both = story.ends().iter().filter(|e| e.supply_volts.is_some()).count() == 2;
     match (power_is_good && both, story.italian()) {
         (true, true) => format!("{text}; corrente elettrica regolare sui due lati"),
         (true, false) => format!("{text}; electric power is fine at both ends"),
-        _ => text.to_owned(),
+        _ => format!("{text}{}", place.unwrap_or_default()),
     }
 }
 
@@ -333,7 +352,8 @@ fn to_do(story: &Story<'_>) -> Vec<String> {
             });
         }
         (None, true) if matches!(story.incident.subject, Subject::Site(_)) => items.push(
-            "La causa non risulta da nessuna tratta nota: far verificare il sito e i suoi apparati da un tecnico.".into(),
+            "La causa non risulta da nessuna tratta nota: far verificare il sito e i suoi apparati da un tecnico."
+                .into(),
         ),
         (None, false) if matches!(story.incident.subject, Subject::Site(_)) => {
             items.push("No known link explains it: have a technician look at the site and its devices.".into());
@@ -341,7 +361,22 @@ fn to_do(story: &Story<'_>) -> Vec<String> {
         (None, true) => items.push("Far verificare la tratta dal tecnico dell’Unione.".into()),
         (None, false) => items.push("Have the Union’s technician look at the link.".into()),
     }
-    items.extend(access(story));
+    match story.incident.probable_cause {
+        // Nobody will climb a mast for these.
+        ProbableCause::RainFade | ProbableCause::Interference | ProbableCause::Congestion => {}
+        ProbableCause::Power => {
+            items.push(
+                story
+                    .pick(
+                        "Chiedere sul posto se manca la corrente anche nel resto del paese.",
+                        "Ask on the spot whether the rest of the village is without power too.",
+                    )
+                    .into(),
+            );
+            items.extend(access(story));
+        }
+        _ => items.extend(access(story)),
+    }
     items
 }
 
@@ -380,7 +415,11 @@ fn mayor(story: &Story<'_>) -> Option<String> {
     let told = match (named.is_some(), story.incident.opened_at, story.italian()) {
         (true, Some(at), italian) => {
             let at = words::at_clock(story.language, &story.zone, at);
-            if italian { format!(" L’operatore è stato avvisato {at}.") } else { format!(" The operator was told {at}.") }
+            if italian {
+                format!(" L’operatore è stato avvisato {at}.")
+            } else {
+                format!(" The operator was told {at}.")
+            }
         }
         _ => String::new(),
     };
@@ -390,9 +429,13 @@ fn mayor(story: &Story<'_>) -> Option<String> {
         _ => "",
     };
     let said = match (kind, story.italian()) {
-        (Effect::NoService, true) => format!("Il collegamento del Comune è interrotto {since}.{rain}{told} Vi avvisiamo appena torna."),
+        (Effect::NoService, true) => {
+            format!("Il collegamento del Comune è interrotto {since}.{rain}{told} Vi avvisiamo appena torna.")
+        }
         (Effect::NoService, false) => {
-            format!("The municipality’s connection has been down {since}.{rain}{told} We will tell you when it is back.")
+            format!(
+                "The municipality’s connection has been down {since}.{rain}{told} We will tell you when it is back."
+            )
         }
         (Effect::Backup, true) => format!(
             "Il collegamento principale è fermo {since}. Il Comune usa una linea di riserva: Internet funziona, ma la sera può essere lento.{told}"
@@ -409,9 +452,9 @@ fn mayor(story: &Story<'_>) -> Option<String> {
             words::sentence(&since)
         ),
     };
-    Some(match story.italian() {
-        true => format!("{} «{said}»", bold("Se chiama un sindaco:")),
-        false => format!("{} “{said}”", bold("If a mayor calls:")),
+    Some(match story.language {
+        Language::Italian => format!("{} «{said}»", bold("Se chiama un sindaco:")),
+        Language::English => format!("{} “{said}”", bold("If a mayor calls:")),
     })
 }
 
@@ -429,15 +472,19 @@ fn over(story: &Story<'_>) -> String {
     let said = match (story.incident.condition, effect(story), story.italian()) {
         (Condition::SamplesLost, _, true) => format!("la sonda di {who} non perde più misure da 24 ore."),
         (Condition::SamplesLost, _, false) => format!("the agent at {who} has lost no measurements for 24 hours."),
-        (_, Effect::NoService, true) => format!("Internet è tornato {since} {day} per {who}{of}."),
-        (_, Effect::NoService, false) => format!("Internet is back {since} {day} for {who}{of}."),
-        (_, Effect::Backup, true) => format!("il collegamento principale funziona di nuovo {since} {day} per {who}{of}."),
-        (_, Effect::Backup, false) => format!("the main connection works again {since} {day} for {who}{of}."),
+        (_, Effect::NoService, true) => format!("Internet funziona di nuovo {since} {day} per {who}{of}."),
+        (_, Effect::NoService, false) => format!("Internet has worked again {since} {day} for {who}{of}."),
+        (_, Effect::Backup, true) => {
+            format!("il collegamento principale funziona di nuovo {since} {day} per {who}{of}.")
+        }
+        (_, Effect::Backup, false) => format!("the main connection has worked again {since} {day} for {who}{of}."),
         (_, Effect::Slow, true) => format!("Internet è di nuovo regolare {since} {day} per {who}{of}."),
-        (_, Effect::Slow, false) => format!("Internet is as it should be again {since} {day} for {who}{of}."),
-        (_, Effect::None, true) => format!("{} {} è di nuovo regolare {since} {day}.", radio(story), bold(&story.name())),
+        (_, Effect::Slow, false) => format!("Internet has been as it should be again {since} {day} for {who}{of}."),
+        (_, Effect::None, true) => {
+            format!("{} {} è di nuovo regolare {since} {day}.", radio(story), bold(&story.name()))
+        }
         (_, Effect::None, false) => {
-            format!("{} {} is as it should be again {since} {day}.", radio(story), bold(&story.name()))
+            format!("{} {} has been as it should be again {since} {day}.", radio(story), bold(&story.name()))
         }
     };
     format!("{resolved} {said}")
@@ -450,9 +497,13 @@ fn mayor_at_the_end(story: &Story<'_>) -> Option<String> {
     let end = story.incident.recovered_at().unwrap_or(story.now);
     let clock = words::since_clock(story.language, &story.zone, end);
     let day = words::which_day(story.language, &story.zone, end, story.now);
-    Some(match story.italian() {
-        true => format!("{} «Il collegamento è tornato regolare {clock} {day}.»", bold("Se chiama un sindaco:")),
-        false => format!("{} “The connection has been fine again {clock} {day}.”", bold("If a mayor calls:")),
+    Some(match story.language {
+        Language::Italian => {
+            format!("{} «Il collegamento è tornato regolare {clock} {day}.»", bold("Se chiama un sindaco:"))
+        }
+        Language::English => {
+            format!("{} “The connection has been fine again {clock} {day}.”", bold("If a mayor calls:"))
+        }
     })
 }
 

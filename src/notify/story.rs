@@ -155,10 +155,8 @@ impl Story<'_> {
         if !adds_up || groups.is_empty() || groups.len() > 3 || self.incident.sites.len() < 2 {
             return String::new();
         }
-        let terms: Vec<String> = groups
-            .into_iter()
-            .map(|((kind, mbps), n)| format!("{} × {mbps} Mbps", self.counted(kind, n)))
-            .collect();
+        let terms: Vec<String> =
+            groups.into_iter().map(|((kind, mbps), n)| format!("{} × {mbps} Mbps", self.counted(kind, n))).collect();
         format!(" ({})", terms.join(" + "))
     }
 
@@ -174,6 +172,11 @@ impl Story<'_> {
         let at = self.incident.since;
         let clock = words::since_clock(self.language, &self.zone, at);
         format!("{clock} {}", words::which_day(self.language, &self.zone, at, self.now))
+    }
+
+    /// After a greeting Italian goes on in lower case, English does not.
+    pub fn after_greeting(&self, text: String) -> String {
+        if self.italian() { text } else { words::sentence(&text) }
     }
 
     /// `06:42`, with the day where it is not today.
@@ -222,15 +225,17 @@ impl Story<'_> {
         }
     }
 
-    /// The reasons as sentences, each with a space before it.
+    /// The reasons as sentences, each with a space before it. The neighbours matter only while it lasts.
     pub fn reasons(&self) -> String {
+        let over = self.incident.closed_at.is_some();
+        let neighbour = |r: &Reason| matches!(r, Reason::NeighboursFaded { .. } | Reason::NeighboursSteady { .. });
         let reasons = &self.incident.detail.reasons;
         let snr_says_it = reasons.iter().any(|r| matches!(r, Reason::SnrFell { .. }));
         reasons
             .iter()
-            .filter(|r| !(snr_says_it && matches!(r, Reason::RslUsual)))
+            .filter(|r| !(snr_says_it && matches!(r, Reason::RslUsual) || over && neighbour(r)))
             .filter_map(|r| self.reason(r))
-            .map(|text| format!(" {text}"))
+            .flat_map(|text| [" ".to_owned(), text])
             .collect()
     }
 
@@ -300,9 +305,9 @@ impl Story<'_> {
                 let volts = words::decimal(self.language, *volts, 1);
                 let end = self.end_name(*end);
                 if italian {
-                    format!("Sul lato {end} la tensione di alimentazione è di {volts} V.")
+                    format!("All’ultima lettura la tensione sul lato {end} era di {volts} V.")
                 } else {
-                    format!("The supply voltage at {end} is {volts} V.")
+                    format!("At the last reading the supply at {end} was {volts} V.")
                 }
             }
             (Reason::SiteSilent { end }, true) => {
@@ -337,9 +342,7 @@ impl Story<'_> {
             && matches!((end.rsl_dbm_usual, end.rsl_dbm), (Some(u), Some(n)) if u - n < RSL_USUAL_DB);
         match (end.rsl_dbm_usual, end.rsl_dbm) {
             // The last level before the link went was as usual: then it was gone.
-            (Some(usual), Some(_)) if lost => {
-                Some(format!("{} dBm → {}", dbm(usual), self.pick("assente", "none")))
-            }
+            (Some(usual), Some(_)) if lost => Some(format!("{} dBm → {}", dbm(usual), self.pick("assente", "none"))),
             (Some(usual), Some(then)) => Some(format!("{} → {} dBm", dbm(usual), dbm(then))),
             (Some(usual), None) => Some(format!("{} dBm → {}", dbm(usual), self.pick("n.d.", "n/a"))),
             (None, Some(then)) => Some(format!("{} dBm", dbm(then))),
@@ -362,22 +365,27 @@ impl Story<'_> {
         let end = self.incident.recovered_at().unwrap_or(self.now);
         let whole = self.duration(end.since(self.incident.since));
         let below = self.duration(Duration::from_millis(self.incident.detail.below_ms));
-        let (from, until) = (self.moment(self.incident.since), self.moment(end));
-        let down = self.incident.condition == Condition::LinkDown;
-        let standby = self.incident.condition == Condition::OnStandby;
-        let suffix = match (down, standby, self.italian()) {
-            _ if whole == below => String::new(),
-            (true, _, true) => format!(", di cui {below} di interruzione accertata"),
-            (true, _, false) => format!(", {below} of it known to be down"),
-            (_, true, true) => format!(", di cui {below} accertati sulla riserva"),
-            (_, true, false) => format!(", {below} of it known to be on the backup"),
-            (_, _, true) => format!(", di cui {below} sotto il necessario"),
-            (_, _, false) => format!(", {below} of it below what is required"),
-        };
-        if self.italian() {
-            format!("{} {from} → {until}: {whole}{suffix}.", bold("Durata."))
+        let days = [self.incident.since, end].map(|at| {
+            let day = words::which_day(self.language, &self.zone, at, self.now);
+            if day == self.pick("di oggi", "today") { String::new() } else { format!(" {day}") }
+        });
+        let span = if self.italian() {
+            let from = words::since_clock(self.language, &self.zone, self.incident.since);
+            let until = words::at_clock(self.language, &self.zone, end);
+            format!("{from}{} {until}{}", days[0], days[1])
         } else {
-            format!("{} {from} → {until}: {whole}{suffix}.", bold("Duration."))
-        }
+            let clock = |at| words::clock(&self.zone, at);
+            format!("{}{} to {}{}", clock(self.incident.since), days[0], clock(end), days[1])
+        };
+        let known = match (self.incident.condition, self.italian()) {
+            _ if whole == below => String::new(),
+            (Condition::LinkDown, true) => format!(", di cui {below} accertati senza collegamento"),
+            (Condition::LinkDown, false) => format!(", {below} of it known to be down"),
+            (Condition::OnStandby, true) => format!(", di cui {below} accertati sulla riserva"),
+            (Condition::OnStandby, false) => format!(", {below} of it known to be on the backup"),
+            (_, true) => format!(", di cui {below} sotto il minimo"),
+            (_, false) => format!(", {below} of it below the minimum"),
+        };
+        format!("{} {whole} ({span}){known}.", bold(self.pick("Durata:", "Duration:")))
     }
 }

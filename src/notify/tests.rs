@@ -1,1 +1,573 @@
+//! Mails as golden files (`tests/golden/mails`; write them anew with `VEDETTA_BLESS=1`), and who gets them.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::decide::decide;
+use super::render::{Sender, render};
+use super::{Mail, NoticeKind, NoticeRequest, Recipient};
+use crate::alert::incident::*;
+use crate::model::network::*;
+use crate::model::*;
+
+const SENDER: Sender<'_> = Sender {
+    from: "Unione Montana Alta Langa <rete@unione.example>",
+    reply_to: Some("rete@unione.example"),
+    public_url: Some("https://vedetta.example"),
+};
+
+fn at(text: &str) -> UnixMillis {
+    UnixMillis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+}
+
+fn site_id(id: &str) -> SiteId {
+    SiteId::parse(id).unwrap()
+}
+
+const TOWNS: [(&str, &str, u32); 6] = [
+    ("bossolasco", "Bossolasco", 635),
+    ("murazzano", "Murazzano", 790),
+    ("camerana", "Camerana", 560),
+    ("mombarcaro", "Mombarcaro", 260),
+    ("paroldo", "Paroldo", 220),
+    ("igliano", "Igliano", 110),
+];
+
+fn network(language: Language) -> Network {
+    let wisp = WispId::parse("langhenet").unwrap();
+    let town = |(id, name, residents): (&str, &str, u32)| Site {
+        id: site_id(id),
+        name: name.into(),
+        kind: SiteKind::Municipality,
+        lat: 44.5,
+        lon: 8.0,
+        residents: Some(residents),
+        municipality: None,
+        agent: id == "bossolasco",
+        target: Some(Target { downstream_mbps: 30.0, upstream_mbps: None }),
+        access: (id == "murazzano").then(|| "chiavi in municipio, lun–ven 8:30–12:30".into()),
+        contact: None,
+    };
+    let device = |id: &str, site: &str, host: u8| Device {
+        id: DeviceId::parse(id).unwrap(),
+        site: site_id(site),
+        address: std::net::Ipv4Addr::new(10, 38, 27, host).into(),
+        snmp_port: 161,
+        via: site_id("bossolasco"),
+        credential: None,
+        profile: None,
+        ports: Vec::new(),
+        mac: None,
+        trust: false,
+    };
+    let link = |id: &str, near: &str, far: &str| Link {
+        id: LinkId::parse(id).unwrap(),
+        near: DeviceId::parse(near).unwrap(),
+        far: DeviceId::parse(far).unwrap(),
+        medium: Medium::Radio,
+        wisp: Some(wisp.clone()),
+        cost: 10,
+        duplex: None,
+        target: None,
+        declared_mbps: None,
+    };
+    let devices = [
+        device("bossolasco-af60", "bossolasco", 11),
+        device("murazzano-af60", "murazzano", 12),
+        device("bossolasco-5ghz", "bossolasco", 13),
+        device("murazzano-5ghz", "murazzano", 14),
+    ];
+    let links = [
+        link("bossolasco-murazzano", "bossolasco-af60", "murazzano-af60"),
+        link("bossolasco-murazzano-5ghz", "bossolasco-5ghz", "murazzano-5ghz"),
+    ];
+    let bundle = Bundle {
+        id: BundleId::parse("bossolasco-murazzano-coppia").unwrap(),
+        mode: BundleMode::Standby,
+        links: links.iter().map(|l| l.id.clone()).collect(),
+    };
+    Network {
+        id: NetworkId::parse("alta-langa").unwrap(),
+        name: "Unione Montana Alta Langa".into(),
+        time_zone: "Europe/Rome".into(),
+        language,
+        simultaneity: 1.0,
+        hub_site: None,
+        wisps: [(
+            wisp.clone(),
+            Wisp {
+                id: wisp.clone(),
+                name: "LangheNet (example)".into(),
+                email: vec!["noc@langhenet.example".into()],
+                language,
+                phone: Some("0173 000000".into()),
+            },
+        )]
+        .into(),
+        staff: vec![Staff { name: "Rete".into(), email: "tecnico@unione.example".into(), language }],
+        sites: TOWNS.into_iter().map(|t| (site_id(t.0), town(t))).collect(),
+        credentials: BTreeMap::new(),
+        devices: devices.into_iter().map(|d| (d.id.clone(), d)).collect(),
+        links: links.into_iter().map(|l| (l.id.clone(), l)).collect(),
+        bundles: [(bundle.id.clone(), bundle)].into(),
+        sectors: BTreeMap::new(),
+        backhauls: BTreeMap::new(),
+        services: BTreeMap::new(),
+        backups: BTreeMap::new(),
+    }
+}
+
+fn behind() -> Vec<SiteId> {
+    let mut sites: Vec<SiteId> = TOWNS[1..].iter().map(|t| site_id(t.0)).collect();
+    sites.sort();
+    sites
+}
+
+fn end(site: &str, device: &str, host: u8, rsl: (f64, f64), snr: Option<(f64, f64)>, volts: f64) -> EvidenceEnd {
+    EvidenceEnd {
+        site: site.into(),
+        device: device.into(),
+        address: format!("10.38.27.{host}"),
+        model: Some("AF60-LR".into()),
+        firmware: Some("v2.6.0".into()),
+        answers: Some(true),
+        rsl_dbm_usual: Some(rsl.0),
+        rsl_dbm: Some(rsl.1),
+        snr_db_usual: snr.map(|s| s.0),
+        snr_db: snr.map(|s| s.1),
+        modulation: None,
+        port_rate_mbps: Some(1000.0),
+        supply_volts: Some(volts),
+        rsl_at: Some(at("2026-11-24T05:41:30Z")),
+        ..EvidenceEnd::default()
+    }
+}
+
+/// An incident that opened at 06:57 about a breach since 06:42, local time.
+fn incident(condition: Condition, subject: EdgeId) -> Incident {
+    let (since, opened) = (at("2026-11-24T05:42:00Z"), at("2026-11-24T05:57:00Z"));
+    let capacity = condition == Condition::CapacityBelow;
+    Incident {
+        number: 147,
+        condition,
+        subject: Subject::Edge(subject),
+        direction: capacity.then_some(Direction::Downstream),
+        severity: Severity::Major,
+        state: IncidentState::Open,
+        since,
+        opened_at: Some(opened),
+        closed_at: None,
+        changed_at: opened,
+        caused_by: Vec::new(),
+        wisp: Some(WispId::parse("langhenet").unwrap()),
+        measured_mbps: None,
+        measured_mbps_min: None,
+        required_mbps: Some(150.0),
+        sites: behind(),
+        sites_below: behind(),
+        sites_cut_off: Vec::new(),
+        residents: 1940,
+        near: None,
+        far: None,
+        probable_cause: ProbableCause::Unknown,
+        confidence: Confidence::Low,
+        transitions: vec![
+            Transition { at: since, state: IncidentState::Pending, measured_mbps: None },
+            Transition { at: opened, state: IncidentState::Open, measured_mbps: None },
+        ],
+        detail: Detail {
+            announced: true,
+            towards: Some(site_id("murazzano")),
+            evidence_link: Some(LinkId::parse("bossolasco-murazzano").unwrap()),
+            figure: Figure { measured_at: Some(at("2026-11-24T05:56:20Z")), ..Figure::default() },
+            ..Detail::default()
+        },
+    }
+}
+
+fn with_mbps(mut incident: Incident, mbps: f64) -> Incident {
+    incident.measured_mbps = Some(mbps);
+    incident.measured_mbps_min = Some(mbps);
+    for transition in &mut incident.transitions {
+        transition.measured_mbps = Some(mbps);
+    }
+    incident
+}
+
+fn link() -> EdgeId {
+    EdgeId::Link(LinkId::parse("bossolasco-murazzano").unwrap())
+}
+
+fn fade() -> Incident {
+    let mut made = with_mbps(incident(Condition::CapacityBelow, link()), 62.4);
+    made.near = Some(end("Bossolasco", "bossolasco-af60", 11, (-55.0, -68.0), Some((21.0, 9.0)), 24.1));
+    made.far = Some(end("Murazzano", "murazzano-af60", 12, (-56.0, -67.0), Some((20.0, 10.0)), 24.3));
+    made.near.as_mut().unwrap().modulation = Some("QPSK 1/2".into());
+    made.far.as_mut().unwrap().modulation = Some("QPSK 1/2".into());
+    made.probable_cause = ProbableCause::RainFade;
+    made.confidence = Confidence::High;
+    made.detail.reasons = vec![
+        Reason::RslFellBothEnds { near_db: 13.0, far_db: 11.0 },
+        Reason::NeighboursFaded { n: 3 },
+        Reason::SupplyGood,
+    ];
+    made.detail.figure.from = Some("reported".into());
+    made.detail.figure.limit = Some(Limit::RadioTx(LinkEnd::Near));
+    made.detail.figure.throughput_mbps = Some(58.0);
+    made
+}
+
+fn down() -> Incident {
+    let mut made = incident(Condition::LinkDown, link());
+    made.severity = Severity::Critical;
+    made.sites_cut_off = behind();
+    made.opened_at = Some(at("2026-11-24T05:45:00Z"));
+    made.near = Some(end("Bossolasco", "bossolasco-af60", 11, (-55.0, -55.0), None, 24.1));
+    made.far = Some(end("Murazzano", "murazzano-af60", 12, (-56.0, -56.0), None, 22.6));
+    made.far.as_mut().unwrap().answers = Some(false);
+    made.probable_cause = ProbableCause::Power;
+    made.confidence = Confidence::High;
+    made.detail.reasons = vec![Reason::SupplyLow { end: LinkEnd::Far, volts: 22.6 }];
+    with_mbps(made, 0.0)
+}
+
+fn standby() -> Incident {
+    let bundle = EdgeId::Bundle(BundleId::parse("bossolasco-murazzano-coppia").unwrap());
+    let mut made = with_mbps(incident(Condition::OnStandby, bundle), 97.0);
+    made.near = Some(end("Bossolasco", "bossolasco-af60", 11, (-55.0, -74.0), None, 24.1));
+    made.far = Some(end("Murazzano", "murazzano-af60", 12, (-56.0, -75.0), None, 24.3));
+    made.probable_cause = ProbableCause::Misalignment;
+    made.confidence = Confidence::High;
+    made.detail.reasons = vec![
+        Reason::RslFellBothEnds { near_db: 19.0, far_db: 19.0 },
+        Reason::NeighboursSteady { n: 4 },
+        Reason::SupplyGood,
+    ];
+    made.detail.figure.from = Some("reported".into());
+    made.detail.figure.limit = Some(Limit::Member(LinkId::parse("bossolasco-murazzano-5ghz").unwrap()));
+    made.detail.figure.throughput_mbps = Some(41.0);
+    made
+}
+
+fn closed(mut incident: Incident) -> Incident {
+    let (recovered, closed) = (at("2026-11-24T08:30:00Z"), at("2026-11-24T08:45:00Z"));
+    incident.state = IncidentState::Closed;
+    incident.closed_at = Some(closed);
+    incident.changed_at = closed;
+    incident.measured_mbps = Some(1951.0);
+    incident.detail.below_ms = 160 * 60_000;
+    for (at, state) in [(recovered, IncidentState::Closing), (closed, IncidentState::Closed)] {
+        incident.transitions.push(Transition { at, state, measured_mbps: Some(1951.0) });
+    }
+    incident
+}
+
+fn wisp() -> Recipient {
+    Recipient::Wisp(WispId::parse("langhenet").unwrap())
+}
+
+fn golden(name: &str, actual: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/mails").join(name);
+    if std::env::var_os("VEDETTA_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, actual).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path)
+        .unwrap_or_else(|e| panic!("{}: {e}; write it with VEDETTA_BLESS=1 cargo test", path.display()));
+    assert_eq!(expected, actual, "{name} has changed; if that is right: VEDETTA_BLESS=1 cargo test");
+}
+
+fn shown(mail: &Mail) -> String {
+    let mut out = format!("From: {}\nTo: {}\nSubject: {}\n", mail.from, mail.to.join(", "), mail.subject);
+    let _ = writeln!(out, "Message-ID: {}\nList-Id: {}", mail.message_id, mail.list_id);
+    if let Some(id) = &mail.in_reply_to {
+        let _ = writeln!(out, "In-Reply-To: {id}\nReferences: {}", mail.references.join(" "));
+    }
+    format!("{out}\n{}", mail.text)
+}
+
+#[test]
+fn mails_read_as_written_down() {
+    for language in [Language::Italian, Language::English] {
+        let network = network(language);
+        for (name, incident) in [("fade", fade()), ("down", down()), ("standby", standby())] {
+            for (role, recipient) in [("wisp", wisp()), ("staff", Recipient::Staff(0))] {
+                let opened_at = incident.opened_at.unwrap();
+                let opened = render(&network, &incident, &recipient, NoticeKind::Opened, opened_at, &SENDER).unwrap();
+                let over = closed(incident.clone());
+                let now = over.closed_at.unwrap();
+                let closed = render(&network, &over, &recipient, NoticeKind::Closed, now, &SENDER).unwrap();
+                let code = language.code();
+                golden(&format!("{name}-{role}-opened-{code}.txt"), &shown(&opened));
+                golden(&format!("{name}-{role}-closed-{code}.txt"), &shown(&closed));
+                golden(&format!("{name}-{role}-opened-{code}.html"), &opened.html);
+                golden(&format!("{name}-{role}-closed-{code}.html"), &closed.html);
+                for mail in [&opened, &closed] {
+                    assert!(mail.text.lines().count() <= 30, "{name}-{role}: {} lines", mail.text.lines().count());
+                    // A phone shows about 70 characters of a subject in two lines; the target may follow.
+                    assert!(mail.subject.chars().count() <= 90, "{}", mail.subject);
+                }
+                // One thread.
+                assert_eq!(opened.subject, closed.subject);
+                assert_eq!(closed.in_reply_to.as_ref(), Some(&opened.message_id));
+                assert_eq!(closed.references, std::slice::from_ref(&opened.message_id));
+                assert_ne!(opened.message_id, closed.message_id);
+                assert!(opened.id < closed.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn other_incidents_read_well_too() {
+    let network = network(Language::Italian);
+    let staff = Recipient::Staff(0);
+    let mut site = with_mbps(incident(Condition::SiteBelowTarget, link()), 12.5);
+    site.subject = Subject::Site(site_id("paroldo"));
+    site.wisp = None;
+    (site.sites, site.sites_below, site.residents) = (vec![site_id("paroldo")], vec![site_id("paroldo")], 220);
+    site.required_mbps = Some(30.0);
+    site.detail = Detail { announced: true, ..Detail::default() };
+    let mut lost = incident(Condition::SamplesLost, link());
+    lost.subject = Subject::Agent(site_id("bossolasco"));
+    lost.wisp = None;
+    lost.detail = Detail { announced: true, lost_batches: Some(4), ..Detail::default() };
+    (lost.sites, lost.sites_below, lost.residents) = (vec![site_id("bossolasco")], Vec::new(), 0);
+    let mut rerouted = down();
+    rerouted.severity = Severity::Major;
+    (rerouted.sites_below, rerouted.sites_cut_off) = (Vec::new(), Vec::new());
+    for (name, incident) in [("site", site), ("samples-lost", lost), ("rerouted", rerouted)] {
+        let now = incident.opened_at.unwrap();
+        let mail = render(&network, &incident, &staff, NoticeKind::Opened, now, &SENDER).unwrap();
+        golden(&format!("{name}-staff-opened-it.txt"), &shown(&mail));
+        let over = closed(incident);
+        let mail = render(&network, &over, &staff, NoticeKind::Closed, over.closed_at.unwrap(), &SENDER).unwrap();
+        golden(&format!("{name}-staff-closed-it.txt"), &shown(&mail));
+    }
+}
+
+#[test]
+fn without_a_public_address_there_are_no_links() {
+    let network = network(Language::Italian);
+    let sender = Sender { public_url: None, ..SENDER };
+    for recipient in [wisp(), Recipient::Staff(0)] {
+        let mail = render(&network, &standby(), &recipient, NoticeKind::Opened, at("2026-11-24T05:57:00Z"), &sender);
+        let mail = mail.unwrap();
+        assert!(!mail.text.contains("http") && !mail.html.contains("href"), "{}", mail.text);
+    }
+}
+
+#[test]
+fn names_from_the_inventory_are_escaped_and_break_no_header() {
+    let mut network = network(Language::Italian);
+    network.sites.get_mut("murazzano").unwrap().name = "<script>x</script>\r\nBcc: a@b.example & co".into();
+    let mail = render(&network, &fade(), &wisp(), NoticeKind::Opened, at("2026-11-24T05:57:00Z"), &SENDER).unwrap();
+    assert!(!mail.html.contains("<script>"), "{}", mail.html);
+    assert!(!mail.subject.contains(['\r', '\n']), "{:?}", mail.subject);
+    let bytes = super::message::build(&mail).unwrap().bytes;
+    assert!(!String::from_utf8(bytes).unwrap().contains("\r\nBcc:"));
+}
+
+#[test]
+fn another_operators_equipment_is_not_shown() {
+    let mut network = network(Language::Italian);
+    network.links.get_mut("bossolasco-murazzano").unwrap().wisp = Some(WispId::parse("other").unwrap());
+    let mail = render(&network, &standby(), &wisp(), NoticeKind::Opened, at("2026-11-24T05:57:00Z"), &SENDER).unwrap();
+    assert!(!mail.text.contains("10.38.27.") && !mail.text.contains("AF60"), "{}", mail.text);
+}
+
+#[test]
+fn who_is_told_of_what() {
+    let network = network(Language::Italian);
+    let (open, over) = (fade(), closed(fade()));
+    let pending = Incident { detail: Detail::default(), ..fade() };
+    let both = |kind| [wisp(), Recipient::Staff(0)].map(|recipient| NoticeRequest { recipient, kind }).to_vec();
+    assert_eq!(decide(&network, None, &open), both(NoticeKind::Opened));
+    assert_eq!(decide(&network, Some(&pending), &open), both(NoticeKind::Opened));
+    // Once.
+    assert_eq!(decide(&network, Some(&open), &open), []);
+    assert_eq!(decide(&network, Some(&open), &over), both(NoticeKind::Closed));
+    assert_eq!(decide(&network, Some(&over), &over), []);
+    // Whoever was told hears of the end, also if a cause was found since.
+    let explained = Incident { caused_by: vec![1], ..over.clone() };
+    assert_eq!(decide(&network, Some(&open), &explained), both(NoticeKind::Closed));
+    // Never told: no end either.
+    let quiet = |i: &Incident| Incident { detail: Detail { announced: false, ..i.detail.clone() }, ..i.clone() };
+    assert_eq!(decide(&network, Some(&quiet(&open)), &quiet(&over)), []);
+    // Without an operator, or one without an address: the staff.
+    let staff = vec![NoticeRequest { recipient: Recipient::Staff(0), kind: NoticeKind::Opened }];
+    assert_eq!(decide(&network, None, &Incident { wisp: None, ..fade() }), staff);
+    let mut silent = network.clone();
+    silent.wisps.values_mut().for_each(|w| w.email.clear());
+    assert_eq!(decide(&silent, None, &open), staff);
+}
+
+#[test]
+fn a_message_has_the_headers_that_machines_need() {
+    let mail = render(
+        &network(Language::Italian),
+        &closed(fade()),
+        &wisp(),
+        NoticeKind::Closed,
+        at("2026-11-24T08:45:00Z"),
+        &SENDER,
+    )
+    .unwrap();
+    let first = super::message::build(&mail).unwrap();
+    let text = String::from_utf8(first.bytes.clone()).unwrap();
+    for header in [
+        "Auto-Submitted: auto-generated\r\n",
+        "List-Id: <alta-langa.vedetta.unione.example>\r\n",
+        "Date: Tue, 24 Nov 2026 08:45:00 +0000\r\n",
+        "Content-Type: multipart/alternative;",
+        "Content-Type: text/plain; charset=utf-8\r\n",
+        "Content-Type: text/html; charset=utf-8\r\n",
+        "Reply-To: rete@unione.example\r\n",
+    ] {
+        assert!(text.contains(header), "no {header:?} in\n{text}");
+    }
+    assert!(text.lines().all(|l| l.len() <= 998), "RFC 5322 allows no longer line");
+    // A repeat is the same to the byte.
+    assert_eq!(first.bytes, super::message::build(&mail).unwrap().bytes);
+}
+
+/// The engine and the mails together, on the engine's own test network.
+mod together {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use proptest::prelude::*;
+
+    use super::SENDER;
+    use crate::alert::Engine;
+    use crate::alert::tests::world::{Cap, MINUTE, START, World, bundle, link};
+    use crate::config::settings::AlertSettings;
+    use crate::model::UnixMillis;
+    use crate::notify::records;
+    use crate::notify::step::{restore, written};
+    use crate::store::{Document, DocumentStore, StoreError};
+
+    #[derive(Default)]
+    struct MemoryStore(Mutex<BTreeMap<(String, String), String>>);
+
+    impl DocumentStore for MemoryStore {
+        fn put_documents(&self, documents: &[Document]) -> Result<(), StoreError> {
+            let mut kept = self.0.lock().unwrap();
+            for document in documents {
+                let key = (document.kind.clone(), document.key.clone());
+                if document.body.is_empty() {
+                    kept.remove(&key);
+                } else {
+                    kept.insert(key, document.body.clone());
+                }
+            }
+            Ok(())
+        }
+
+        fn documents(&self, kind: &str) -> Result<Vec<Document>, StoreError> {
+            let kept = self.0.lock().unwrap();
+            let of_kind = kept.iter().filter(|((k, _), _)| k == kind);
+            let document = |((kind, key), body): (&(String, String), &String)| Document {
+                kind: kind.clone(),
+                key: key.clone(),
+                body: body.clone(),
+            };
+            Ok(of_kind.map(document).collect())
+        }
+    }
+
+    struct Hub {
+        world: World,
+        store: MemoryStore,
+        engine: Engine,
+        now: UnixMillis,
+        mails: Vec<String>,
+    }
+
+    impl Hub {
+        fn new() -> Self {
+            let store = MemoryStore::default();
+            let engine = Self::engine(&store);
+            let mut hub = Self { world: World::new(), store, engine, now: START, mails: Vec::new() };
+            hub.step();
+            hub
+        }
+
+        fn engine(store: &MemoryStore) -> Engine {
+            let (incidents, memory) = restore(store).unwrap();
+            Engine::new(AlertSettings::default(), World::network(), incidents, 1)
+                .with_interval(MINUTE)
+                .with_memory(memory)
+        }
+
+        fn step(&mut self) {
+            self.now = self.now + MINUTE;
+            let before = self.engine.incidents();
+            let changed = self.engine.step(self.now, &self.world.view(self.now), &self.world);
+            let memory = self.engine.memory_to_write();
+            let written = written(&World::network(), &before, &changed, memory, self.now, Some(&SENDER));
+            self.store.put_documents(&written.documents).unwrap();
+            self.mails.extend(written.mails.iter().map(|m| format!("{} {} {}", m.to[0], m.kind.as_str(), m.incident)));
+        }
+
+        fn minutes(&mut self, n: usize, restarts: bool) {
+            for _ in 0..n {
+                self.step();
+                if restarts {
+                    self.engine = Self::engine(&self.store);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_cause_one_mail_to_each_and_one_at_the_end() {
+        let mut hub = Hub::new();
+        hub.world.set(&link("trunk"), Cap::Down);
+        hub.minutes(60, false);
+        hub.world.set(&link("trunk"), Cap::Mbps(300.0));
+        hub.minutes(60, false);
+        let expected = [
+            "noc@langhenet.example opened VED-1",
+            "tecnico@unione.example opened VED-1",
+            "noc@langhenet.example closed VED-1",
+            "tecnico@unione.example closed VED-1",
+        ];
+        assert_eq!(hub.mails, expected);
+        // Every mail waits in the outbox, and nothing is left among the pending.
+        assert_eq!(hub.store.documents(records::MAIL_OUT).unwrap().len(), 4);
+        assert!(hub.store.documents(records::INCIDENT).unwrap().iter().all(|d| !d.key.starts_with("pending")));
+    }
+
+    #[test]
+    fn a_bundle_on_its_backup_is_one_mail() {
+        let mut hub = Hub::new();
+        hub.world.set(&link("main"), Cap::Down);
+        hub.minutes(60, false);
+        assert_eq!(hub.world.caps[&bundle("pair")], Cap::Mbps(20.0));
+        hub.world.set(&link("main"), Cap::Mbps(200.0));
+        hub.minutes(60, false);
+        assert_eq!(hub.mails.len(), 4, "{:?}", hub.mails);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+        #[test]
+        fn restarts_change_no_mail(story in prop::collection::vec((0..5usize, 0..4usize, 1..25usize), 1..12)) {
+            let edges = ["trunk", "to-alba", "to-bene", "main", "spare"];
+            let caps = [Cap::Mbps(300.0), Cap::Mbps(25.0), Cap::Down, Cap::Unknown];
+            let play = |restarts: bool| {
+                let mut hub = Hub::new();
+                for (edge, cap, minutes) in &story {
+                    hub.world.set(&link(edges[*edge]), caps[*cap]);
+                    hub.minutes(*minutes, restarts);
+                }
+                hub.mails
+            };
+            prop_assert_eq!(play(false), play(true));
+        }
+    }
+}

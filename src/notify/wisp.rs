@@ -4,8 +4,9 @@ use super::blocks::{Block, bold, clean};
 use super::story::Story;
 use super::words;
 use crate::alert::incident::{EvidenceEnd, Limit, LinkEnd, ProbableCause, Reason};
-use crate::alert::{Condition, Subject};
+use crate::alert::{Condition, Direction, Subject};
 use crate::model::EdgeId;
+use crate::model::network::Language;
 
 pub fn subject(story: &Story<'_>) -> String {
     let incident = story.incident;
@@ -31,7 +32,12 @@ pub fn subject(story: &Story<'_>) -> String {
             };
             format!("{name} {}: {without}", story.pick("interrotta", "down"))
         }
-        _ => format!("{name}{}{}", story.towards(), figures(story.opened_mbps())),
+        _ => {
+            // Downstream goes without saying.
+            let upstream = incident.direction == Some(Direction::Upstream);
+            let towards = if upstream { story.towards() } else { String::new() };
+            format!("{name}{towards}{}", figures(story.opened_mbps()))
+        }
     };
     format!("[{}] {said}", incident.token())
 }
@@ -59,9 +65,11 @@ pub fn opened(story: &Story<'_>, from: &str) -> Vec<Block> {
 
 pub fn closed(story: &Story<'_>, from: &str) -> Vec<Block> {
     let mut blocks = vec![Block::Para(over(story)), Block::Lines(figures_of_the_end(story)), Block::Para(cause(story))];
-    let asked = match story.italian() {
-        true => "Se avete accertato la causa o concluso un intervento, rispondete a questo messaggio: la registriamo.",
-        false => "If you have found the cause or finished a repair, answer this message: we keep a record.",
+    let asked = match story.language {
+        Language::Italian => {
+            "Se avete accertato la causa o concluso un intervento, rispondete a questo messaggio: la registriamo."
+        }
+        Language::English => "If you have found the cause or finished a repair, answer this message: we keep a record.",
     };
     blocks.push(Block::Para(asked.into()));
     blocks.extend(foot(story, from));
@@ -79,11 +87,8 @@ fn foot(story: &Story<'_>, from: &str) -> [Block; 2] {
 /// `la tratta **A–B**` or `il collegamento **A–Internet**`
 pub fn the_link(story: &Story<'_>) -> String {
     let backhaul = matches!(story.incident.subject, Subject::Edge(EdgeId::Backhaul(_)));
-    let what = if backhaul {
-        story.pick("il collegamento", "the connection")
-    } else {
-        story.pick("la tratta", "the link")
-    };
+    let what =
+        if backhaul { story.pick("il collegamento", "the connection") } else { story.pick("la tratta", "the link") };
     format!("{what} {}", bold(&story.name()))
 }
 
@@ -101,17 +106,17 @@ fn fact(story: &Story<'_>) -> String {
         }
         _ => String::new(),
     };
-    match (story.incident.condition, story.italian()) {
+    let said = match (story.incident.condition, story.italian()) {
         (Condition::OnStandby, true) => {
             format!("{since}, {link} lavora sulla {}.{figures}", bold("linea di riserva"))
         }
-        (Condition::OnStandby, false) => format!("{since}, {link} works on its {}.{figures}", bold("backup")),
+        (Condition::OnStandby, false) => format!("{since}, {link} has worked on its {}.{figures}", bold("backup")),
         (Condition::LinkDown, true) => format!("{since}, {link} è {}. {}", interrupted(story), silence(story)),
-        (Condition::LinkDown, false) => format!("{since}, {link} is {}. {}", bold("down"), silence(story)),
+        (Condition::LinkDown, false) => format!("{since}, {link} has been {}. {}", bold("down"), silence(story)),
         (_, true) => format!("{since}, {link} porta meno di quanto serve.{figures}"),
-        (_, false) => format!("{since}, {link} carries less than is needed.{figures}"),
-    }
-    .pipe(|text| words::sentence(&text))
+        (_, false) => format!("{since}, {link} has carried less than is needed.{figures}"),
+    };
+    story.after_greeting(said)
 }
 
 fn interrupted(story: &Story<'_>) -> String {
@@ -120,9 +125,18 @@ fn interrupted(story: &Story<'_>) -> String {
 }
 
 /// Who still answers.
-fn silence(story: &Story<'_>) -> &'static str {
-    let answers: Vec<Option<bool>> = story.ends().iter().map(|e| e.answers).collect();
+fn silence(story: &Story<'_>) -> String {
+    let ends = story.ends();
+    let answers: Vec<Option<bool>> = ends.iter().map(|e| e.answers).collect();
+    let only = |at: usize| match story.language {
+        Language::Italian => {
+            format!("Risponde solo l’apparato di {}; il collegamento radio è assente.", clean(&ends[at].site))
+        }
+        Language::English => format!("Only the device at {} answers; there is no radio link.", clean(&ends[at].site)),
+    };
     match answers.as_slice() {
+        [Some(true), Some(false)] => return only(0),
+        [Some(false), Some(true)] => return only(1),
         [Some(false), Some(false)] => {
             story.pick("Gli apparati sui due lati non rispondono.", "The devices at both ends do not answer.")
         }
@@ -130,12 +144,9 @@ fn silence(story: &Story<'_>) -> &'static str {
             "Gli apparati sui due lati rispondono, ma il collegamento radio è assente.",
             "The devices at both ends answer, but there is no radio link.",
         ),
-        [Some(true), _] | [_, Some(true)] => story.pick(
-            "Risponde un solo apparato, e il collegamento radio è assente.",
-            "Only one device answers, and there is no radio link.",
-        ),
         _ => "",
     }
+    .to_owned()
 }
 
 fn effect(story: &Story<'_>) -> String {
@@ -159,9 +170,9 @@ fn effect(story: &Story<'_>) -> String {
     let evening = incident.detail.figure.throughput_mbps.filter(|_| incident.condition != Condition::LinkDown);
     let traffic = evening.map(|mbps| {
         let mbps = words::mbps(story.language, mbps, None);
-        match story.italian() {
-            true => format!(" All’apertura passavano {mbps} Mbps."),
-            false => format!(" {mbps} Mbps were passing when it opened."),
+        match story.language {
+            Language::Italian => format!(" In quel momento passavano {mbps} Mbps."),
+            Language::English => format!(" {mbps} Mbps were passing at that moment."),
         }
     });
     format!("{} {service}{}{behind}", bold(story.pick("Effetti.", "Effect.")), traffic.unwrap_or_default())
@@ -233,7 +244,7 @@ fn computed(story: &Story<'_>) -> String {
     let read = read.unwrap_or_default();
     if story.incident.condition == Condition::LinkDown {
         let how = story.pick(
-            "Come è stabilito: dalle risposte degli apparati e dal traffico visto passare.",
+            "Come è rilevata: dalle risposte degli apparati e dal traffico visto passare.",
             "How it is known: from what the devices answer and from traffic seen passing.",
         );
         return how.to_owned();
@@ -270,11 +281,11 @@ fn requests(story: &Story<'_>) -> Vec<String> {
     let page = story.page();
     let take = match (page, story.italian()) {
         (Some(page), true) => {
-            format!("Presa in carico: rispondete indicando il vostro numero di ticket (situazione: {page} ).")
+            format!("Presa in carico: rispondete indicando il vostro numero di ticket. Situazione: {page}")
         }
         (None, true) => "Presa in carico: rispondete a questo messaggio indicando il vostro numero di ticket.".into(),
-        (Some(page), false) => format!("Take it in charge: answer with your ticket number (situation: {page} )."),
-        (None, false) => "Take it in charge: answer this message with your ticket number.".into(),
+        (Some(page), false) => format!("Acknowledgement: answer with your ticket number. Situation: {page}"),
+        (None, false) => "Acknowledgement: answer this message with your ticket number.".into(),
     };
     let works = story.pick(
         "Se sono lavori programmati, segnalatelo nella stessa risposta.",
@@ -294,9 +305,9 @@ fn check(story: &Story<'_>) -> String {
         | Reason::AirtimeHigh { end, .. } => Some(story.end_name(*end)),
         _ => None,
     });
-    let end = end.filter(|e| !e.is_empty()).map_or_else(String::new, |name| match story.italian() {
-        true => format!(" sul lato {name}"),
-        false => format!(" at {name}"),
+    let end = end.filter(|e| !e.is_empty()).map_or_else(String::new, |name| match story.language {
+        Language::Italian => format!(" sul lato {name}"),
+        Language::English => format!(" at {name}"),
     });
     match (story.incident.probable_cause, story.italian()) {
         (ProbableCause::RainFade, true) => {
@@ -345,11 +356,11 @@ pub fn over(story: &Story<'_>) -> String {
     let link = the_link(story);
     let said = match (story.incident.condition, story.italian()) {
         (Condition::LinkDown, true) => format!("{link} funziona di nuovo {since} {day}."),
-        (Condition::LinkDown, false) => format!("{link} works again {since} {day}."),
+        (Condition::LinkDown, false) => format!("{link} has worked again {since} {day}."),
         (Condition::OnStandby, true) => format!("{link} è tornata sul collegamento principale {since} {day}."),
-        (Condition::OnStandby, false) => format!("{link} is back on its main path {since} {day}."),
+        (Condition::OnStandby, false) => format!("{link} has been back on its main path {since} {day}."),
         (_, true) => format!("{link} porta di nuovo quanto serve {since} {day}."),
-        (_, false) => format!("{link} carries again what is needed {since} {day}."),
+        (_, false) => format!("{link} has carried what is needed again {since} {day}."),
     };
     format!("{} {said}", bold(story.pick("Risolto:", "Resolved:")))
 }
@@ -364,22 +375,13 @@ fn figures_of_the_end(story: &Story<'_>) -> Vec<String> {
     let needed = story.required_mbps();
     if let (Some(least), Some(needed)) = (incident.measured_mbps_min.map(number), needed) {
         let towards = story.towards();
-        lines.push(match story.italian() {
-            true => format!("{} {least} Mbps{towards}; ne servivano {needed}.", bold("Capacità minima.")),
-            false => format!("{} {least} Mbps{towards}; {needed} were needed.", bold("Lowest capacity.")),
+        lines.push(match story.language {
+            Language::Italian => format!("{} {least} Mbps{towards}; ne servivano {needed}.", bold("Capacità minima:")),
+            Language::English => format!("{} {least} Mbps{towards}; {needed} were needed.", bold("Lowest capacity:")),
         });
     }
     if let Some(now) = incident.measured_mbps.map(number) {
-        lines.push(format!("{} {now} Mbps.", bold(story.pick("Capacità adesso.", "Capacity now."))));
+        lines.push(format!("{} {now} Mbps.", bold(story.pick("Capacità adesso:", "Capacity now:"))));
     }
     lines
 }
-
-/// Lets a chain of calls end in a function.
-trait Pipe: Sized {
-    fn pipe<T>(self, f: impl FnOnce(Self) -> T) -> T {
-        f(self)
-    }
-}
-
-impl Pipe for String {}

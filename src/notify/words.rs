@@ -50,7 +50,7 @@ pub fn count(language: Language, n: u64) -> String {
 pub fn mbps(language: Language, value: f64, required: Option<f64>) -> String {
     let whole = value.floor();
     let fine = (value < 20.0 || required.is_some_and(|r| value < r && r - value < 1.0)) && value - whole >= 0.05;
-    if fine { decimal(language, (value * 10.0).floor() / 10.0, 1) } else { decimal(language, whole, 0) }
+    if fine { decimal(language, (value * 10.0).floor() / 10.0, 1) } else { count(language, whole.max(0.0) as u64) }
 }
 
 fn zoned(zone: &TimeZone, at: UnixMillis) -> Zoned {
@@ -219,9 +219,14 @@ mod tests {
 
     #[test]
     fn capacities_never_round_up_to_the_target() {
-        for (value, required, expected) in
-            [(97.4, 150.0, "97"), (29.97, 30.0, "29,9"), (149.6, 150.0, "149,6"), (12.5, 30.0, "12,5"), (0.0, 30.0, "0")]
-        {
+        for (value, required, expected) in [
+            (97.4, 150.0, "97"),
+            (29.97, 30.0, "29,9"),
+            (149.6, 150.0, "149,6"),
+            (12.5, 30.0, "12,5"),
+            (0.0, 30.0, "0"),
+            (1951.0, 150.0, "1.951"),
+        ] {
             assert_eq!(mbps(Italian, value, Some(required)), expected);
         }
     }

@@ -140,7 +140,7 @@ impl ProbeReport {
             "address": self.address.to_string(),
             "profile": identity.family.profile,
             "identified_by": identity.why,
-            "verified": identity.family.verified,
+            "verified": identity.family.verified(),
             "model": identity.info.model,
             "firmware": identity.info.firmware,
             "sys_object_id": identity.sys_object_id.as_ref().map(ToString::to_string),
@@ -187,7 +187,7 @@ impl ProbeReport {
         let model = identity.info.model.as_deref().unwrap_or("model unknown");
         let firmware = identity.info.firmware.as_deref().unwrap_or("firmware unknown");
         let _ = writeln!(out, "{}", paint.bold(&format!("{}  {model}  {firmware}", self.address)));
-        let verified = if identity.family.verified { "" } else { " (not yet verified on a recording)" };
+        let verified = if identity.family.verified() { "" } else { " (not yet verified on a recording)" };
         let _ = writeln!(out, "  family   {} = {}{verified}", identity.family.profile, identity.family.title);
         let _ = writeln!(out, "  because  {}", identity.why);
         if let Some(secs) = self.polled.uptime_secs.get() {

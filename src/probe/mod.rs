@@ -1,4 +1,4 @@
-//! What an agent measures: radios and ports over SNMP, reachability over ICMP.
+//! What an agent measures: radios and ports over SNMP, reachability over ICMP, services over HTTP.
 //!
 //! Downwards: `schedule` runs the tasks of a `plan`; `device` polls one device, asking by `snmp` (over `exchange`)
 //! what its family in `radio` and `port` want, and they decode; `sampling` turns that into samples, `command` into
@@ -15,6 +15,7 @@ pub mod radio;
 pub mod rate;
 mod sampling;
 pub mod schedule;
+pub mod service;
 pub mod snmp;
 #[cfg(test)]
 mod testing;

@@ -12,10 +12,10 @@ use super::access::{Access, AccessError};
 use super::device::Manner;
 use super::radio::{self, PROFILES};
 use crate::config::secret::SecretSource;
-use crate::model::network::{Credential, Device, Network};
-use crate::model::{BackhaulId, CredentialId, DeviceId, SiteId};
+use crate::model::network::{Credential, Device, Network, Service};
+use crate::model::{BackhaulId, CredentialId, DeviceId, ServiceId, SiteId};
 
-/// Everything that one agent measures by SNMP and ICMP.
+/// Everything that one agent measures.
 #[derive(Debug)]
 pub struct ProbePlan {
     pub agent: SiteId,
@@ -23,6 +23,7 @@ pub struct ProbePlan {
     pub interval: Duration,
     pub devices: Vec<DevicePlan>,
     pub pings: Vec<PingPlan>,
+    pub services: Vec<ServicePlan>,
     /// Samples that found no room in the queue. Clone it before the plan runs.
     pub dropped: Dropped,
 }
@@ -56,6 +57,14 @@ pub struct DevicePlan {
 pub enum PingPlan {
     Device { site: SiteId, device: DeviceId, address: IpAddr },
     Backhaul { site: SiteId, backhaul: BackhaulId, gateway: Option<IpAddr>, outside: Vec<IpAddr> },
+}
+
+/// A service tried from the agent's own site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePlan {
+    pub service: ServiceId,
+    pub site: SiteId,
+    pub url: String,
 }
 
 /// Why a device cannot be polled.
@@ -104,6 +113,7 @@ pub fn plan(
         interval,
         devices,
         pings: pings(network, agent, &own),
+        services: services(network, agent),
         dropped: Dropped::default(),
     })
 }
@@ -187,6 +197,12 @@ fn peers(network: &Network, device: &Device) -> BTreeSet<String> {
     }
     let ends = network.links.values().flat_map(|link| [(&link.near, &link.far), (&link.far, &link.near)]);
     ends.filter(|(end, _)| **end == device.id).filter_map(|(_, other)| mac(other)).collect()
+}
+
+fn services(network: &Network, agent: &SiteId) -> Vec<ServicePlan> {
+    let tried_here = network.services.values().filter(|s| s.from.contains(agent));
+    let plan = |s: &Service| ServicePlan { service: s.id.clone(), site: agent.clone(), url: s.url.clone() };
+    tried_here.map(plan).collect()
 }
 
 fn pings(network: &Network, agent: &SiteId, devices: &[&Device]) -> Vec<PingPlan> {

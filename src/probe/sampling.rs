@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::device::{Identity, Polled};
 use super::exchange::Counts;
 use super::ping::{PingError, PingRound};
-use super::plan::DevicePlan;
+use super::plan::{DevicePlan, ServicePlan};
 use super::radio::Radio;
-use crate::catalogue::{DEVICE, Measurement, PING, PORT, POWER, RADIO, RADIO_INFO};
+use super::service::{ServiceAnswer, ServiceError};
+use crate::catalogue::{DEVICE, Measurement, PING, PORT, POWER, RADIO, RADIO_INFO, SERVICE};
 use crate::model::{Missing, MonoMillis, Reading, Sample, SiteId, Tag, UnixMillis};
 
 /// `radio_info` is repeated after this long.
@@ -187,6 +188,29 @@ pub fn backhaul_ping(
         sample.set("gateway_loss_percent", gateway.loss_percent);
         sample.set("gateway_rtt_ms_median", gateway.rtt_ms_median);
     }
+    sample
+}
+
+/// The sample of one try of a service. The flag is about the service as the site sees it: 0 too where the site lacks a
+/// name server or a route, for nobody there has the service then; missing only where this machine could not try. The
+/// response time is that of any answer, a bad one too.
+pub fn service_trial(
+    agent: &SiteId,
+    plan: &ServicePlan,
+    at: UnixMillis,
+    trial: &Result<ServiceAnswer, ServiceError>,
+) -> Sample {
+    let mut sample = Sample::new(&SERVICE, at)
+        .tag(Tag::Agent, agent.as_str())
+        .tag(Tag::Site, plan.site.as_str())
+        .tag(Tag::Service, plan.service.as_str());
+    let (up, response_ms) = match trial {
+        Ok(answer) => (Reading::value(f64::from(u8::from(answer.is_good()))), Reading::value(answer.response_ms)),
+        Err(e) if e.is_knowledge() => (Reading::value(0.0), Reading::Missing(e.missing())),
+        Err(e) => (Reading::Missing(e.missing()), Reading::Missing(e.missing())),
+    };
+    sample.set("up_flag", up);
+    sample.set("response_ms", response_ms);
     sample
 }
 

@@ -1,10 +1,10 @@
 //! When each device is asked and each address pinged.
 //!
-//! One task a device and one a pinged address, each at its own random phase, so that neither the network nor the
-//! machine sees them in step, and one that is slow or dead delays no other. A poll has a deadline below the interval;
-//! what an interval has no room for is counted as an overrun, never caught up with. A silent device is asked less and
-//! less often, by one small question, up to [`PAUSE_POLLS_MAX`] polls apart; its samples go on saying that it is
-//! silent.
+//! One task a device, one a pinged address and one a service, each at its own random phase, so that neither the
+//! network nor the machine sees them in step, and one that is slow or dead delays no other. A poll has a deadline
+//! below the interval; what an interval has no room for is counted as an overrun, never caught up with. A silent
+//! device is asked less and less often, by one small question, up to [`PAUSE_POLLS_MAX`] polls apart; its samples go
+//! on saying that it is silent.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,11 +18,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::device::{Poller, silent_radios};
 use super::ping::{PingError, Pinger};
-use super::plan::{DevicePlan, Dropped, PingPlan, ProbePlan};
+use super::plan::{DevicePlan, Dropped, PingPlan, ProbePlan, ServicePlan};
 use super::radio::Radio;
-use super::sampling::{DeviceSamples, Echoes, Outcome, backhaul_ping, device_ping};
+use super::sampling::{DeviceSamples, Echoes, Outcome, backhaul_ping, device_ping, service_trial};
+use super::service::{SERVICE_TIMEOUT, ServiceAnswer, ServiceError, ServiceProbe};
 use super::snmp::{Session, SnmpError, SnmpGet as _};
-use crate::model::{Reading, Sample, SiteId};
+use crate::model::{Missing, Reading, Sample, SiteId};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
 
@@ -80,11 +81,12 @@ pub async fn run(
     plan: ProbePlan,
     samples: mpsc::Sender<Vec<Sample>>,
     pinger: Arc<dyn Pinger>,
+    services: Arc<dyn ServiceProbe>,
     clock: SharedClock,
     seed: u64,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let ProbePlan { agent, interval, devices, pings, dropped } = plan;
+    let ProbePlan { agent, interval, devices, pings, services: tried, dropped } = plan;
     anyhow::ensure!(!interval.is_zero(), "the poll interval must be longer than nothing");
     let shared = Shared { agent, interval, samples, dropped, clock, shutdown: shutdown.clone() };
     let mut rng = SmallRng::seed_from_u64(seed);
@@ -103,6 +105,11 @@ pub async fn run(
             PingPlan::Backhaul { backhaul, .. } => format!("pinging backhaul {backhaul}"),
         };
         let task = watch_address(target, shared.clone(), pinger.clone(), echoes.clone(), phase());
+        names.insert(tasks.spawn(task).id(), name);
+    }
+    for service in tried {
+        let name = format!("trying service {}", service.service);
+        let task = watch_service(service, shared.clone(), services.clone(), phase());
         names.insert(tasks.spawn(task).id(), name);
     }
     if tasks.is_empty() {
@@ -347,6 +354,50 @@ impl Rounds<'_> {
             }
         };
         (sample, error)
+    }
+}
+
+/// What is wrong with a service, as far as a new line in the log is worth it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Status(u16),
+    NoAnswer(Missing),
+}
+
+impl Fault {
+    fn of(trial: &Result<ServiceAnswer, ServiceError>) -> Option<Self> {
+        match trial {
+            Ok(answer) => (!answer.is_good()).then_some(Self::Status(answer.status)),
+            Err(e) => Some(Self::NoAnswer(e.missing())),
+        }
+    }
+}
+
+async fn watch_service(plan: ServicePlan, mut shared: Shared, services: Arc<dyn ServiceProbe>, phase: Duration) {
+    let mut ticks = Ticks::new(&shared, phase);
+    let mut shutdown = shared.shutdown.clone();
+    let limit = SERVICE_TIMEOUT.min(shared.deadline());
+    let mut told: Option<Fault> = None;
+    while ticks.next().await {
+        let trial = tokio::select! {
+            biased;
+            () = shutdown.wait() => break,
+            trial = services.get(&plan.url, limit) => trial,
+        };
+        let fault = Fault::of(&trial);
+        if fault != told {
+            let service = plan.service.as_str();
+            match &trial {
+                Ok(answer) if fault.is_none() => tracing::info!(service, status = answer.status, "works again"),
+                Ok(answer) => tracing::warn!(service, status = answer.status, "answers with an error"),
+                Err(e) => tracing::warn!(service, error = %e, "does not work from here"),
+            }
+            told = fault;
+        }
+        let sample = service_trial(&shared.agent, &plan, shared.clock.now(), &trial);
+        if !shared.hand_over(vec![sample]).await {
+            break;
+        }
     }
 }
 

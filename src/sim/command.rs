@@ -1,6 +1,7 @@
 //! `vedetta simulate`: only the simulated devices.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -77,7 +78,8 @@ pub async fn simulate_command(
     let scenario = scenario_file.map_or_else(|| Ok(Scenario::calm()), load_scenario)?;
     let (switch, shutdown) = Shutdown::new();
     let simulated = start(network, scenario, options, SystemClock::shared(), shutdown.clone()).await?;
-    print!("{}", show(&simulated, options, json)?);
+    let listing = show(&simulated, options, json)?;
+    std::io::stdout().write_all(listing.as_bytes()).context("writing the list of devices")?;
     run_until_interrupted(simulated, switch, shutdown).await
 }
 
@@ -199,5 +201,73 @@ fn priv_word(protocol: PrivProtocol) -> &'static str {
         PrivProtocol::Aes128 => "aes128",
         PrivProtocol::Aes192 => "aes192",
         PrivProtocol::Aes256 => "aes256",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UnixMillis;
+    use crate::runtime::clock::{ManualClock, SharedClock};
+    use crate::sim::fixture;
+
+    async fn shown(json: bool) -> (Simulated, String) {
+        let port = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a free port").port();
+        let options = SimOptions { port, ..SimOptions::default() };
+        let (_switch, shutdown) = Shutdown::new();
+        let clock = ManualClock::at(UnixMillis(0)) as SharedClock;
+        let simulated =
+            start(&fixture::network(), Scenario::calm(), options, clock, shutdown).await.expect("it starts");
+        let text = show(&simulated, options, json).expect("all secrets are known");
+        (simulated, text)
+    }
+
+    #[tokio::test]
+    async fn the_table_says_where_and_how_each_device_answers() {
+        let (simulated, text) = shown(false).await;
+        let line = |device: &str| {
+            let line = text.lines().find(|l| l.starts_with(&format!("{device} "))).expect("it is listed");
+            line.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let port = simulated.network.devices["a-b-af60"].snmp_port;
+        let SnmpAccess::V2c { community } = &simulated.network.credentials["radios"].access else {
+            panic!("the fixture's credential is v2c")
+        };
+        let community = simulated.secrets.read(community).expect("invented").expose().to_owned();
+        assert_eq!(line("a-b-af60"), format!("a-b-af60 a ubiquiti-af60 127.0.1.2:{port} v2c {community}"));
+        assert!(line("pop-a-af60").contains(" v1 "));
+        assert!(line("d-b-60g").contains("v3 vedetta sha256 ") && line("d-b-60g").contains(" aes128 "));
+        assert!(line("pop-camera").ends_with("only pinged"));
+        assert!(text.contains("13 devices, scenario \"sereno\""));
+    }
+
+    #[tokio::test]
+    async fn json_is_one_object_with_the_same() {
+        let (_simulated, text) = shown(true).await;
+        let json: serde_json::Value = serde_json::from_str(&text).expect("one object");
+        let devices = json["devices"].as_array().expect("a list");
+        assert_eq!(devices.len(), 13);
+        let of = |id: &str| devices.iter().find(|d| d["device"] == id).expect("it is listed");
+        assert_eq!(of("a-b-af60")["snmp"]["version"], "v2c");
+        assert_eq!(of("d-b-60g")["snmp"]["auth"]["protocol"], "sha256");
+        assert!(of("pop-camera")["snmp"].is_null());
+        assert_eq!(json["scenario"], "sereno");
+    }
+
+    #[test]
+    fn a_scenario_file_that_is_wrong_is_named_with_its_lines() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("x.toml");
+        let said = |file: &Path| format!("{:#}", load_scenario(file).expect_err("it is wrong"));
+        assert!(said(&file).contains("x.toml"));
+        std::fs::write(&file, "name = 3\nwhat = 1\n").expect("a file");
+        let text = said(&file);
+        for expected in
+            ["x.toml: line 1: `description_en` is missing", "line 1: name: must be a text", "line 2: unknown"]
+        {
+            assert!(text.contains(expected), "{text}");
+        }
+        std::fs::write(&file, "#".repeat((SCENARIO_BYTES_MAX + 1) as usize)).expect("a file");
+        assert!(said(&file).contains("is larger than"));
     }
 }

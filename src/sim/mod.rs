@@ -15,6 +15,7 @@ pub mod radio;
 pub mod responder;
 pub mod scenario;
 pub mod secrets;
+pub mod services;
 pub mod world;
 
 use std::net::{IpAddr, SocketAddr};
@@ -30,11 +31,13 @@ use self::plan::Plan;
 use self::responder::{Keys, Responder};
 use self::scenario::Scenario;
 use self::secrets::SimSecrets;
+use self::services::SimServices;
 use self::world::{LinkFigures, Model, Snapshot};
 use crate::config::secret::SecretSource;
 use crate::model::network::Network;
 use crate::model::{DeviceId, LinkId};
 use crate::probe::ping::Pinger;
+use crate::probe::service::ServiceProbe;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::{Shutdown, Tasks};
 
@@ -68,6 +71,8 @@ pub struct Simulated {
     /// Answers every secret that the inventory names with a text that the devices accept.
     pub secrets: Arc<dyn SecretSource>,
     pub pinger: Arc<dyn Pinger>,
+    /// Answers for the services of the inventory, which are not contacted.
+    pub services: Arc<dyn ServiceProbe>,
     pub tasks: Tasks,
     /// What is true in the simulated world, for tests and for whoever shows it.
     pub world: Arc<SimWorld>,
@@ -169,7 +174,8 @@ pub async fn start(
     }
     tasks.spawn("scenario", log_events(Arc::clone(&world), shutdown));
     let pinger = Arc::new(SimPinger::new(Arc::clone(&world), &simulated));
-    Ok(Simulated { network: simulated, secrets, pinger, tasks, world })
+    let services = Arc::new(SimServices::new(Arc::clone(&world)));
+    Ok(Simulated { network: simulated, secrets, pinger, services, tasks, world })
 }
 
 /// The same network with every device on loopback. A device that the inventory has there already keeps its port too:

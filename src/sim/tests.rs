@@ -56,7 +56,7 @@ impl Running {
         let shared: SharedClock = Arc::clone(&clock) as SharedClock;
         let network = fixture::network();
         let started = start(&network, scenario(events), options, shared, shutdown.clone()).await.expect("it starts");
-        let Simulated { network: simulated, secrets, pinger, tasks, world } = started;
+        let Simulated { network: simulated, secrets, pinger, tasks, world, .. } = started;
         let mut run = tokio::task::JoinSet::new();
         run.spawn(tasks.run(shutdown));
         Self { simulated, secrets, pinger, world, clock, switch, run }

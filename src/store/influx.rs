@@ -32,8 +32,8 @@ use crate::config::secret::Secret;
 use crate::config::settings::InfluxSettings;
 use crate::model::network::Network;
 use crate::runtime::clock::SharedClock;
-use crate::runtime::tasks::Shutdown;
 use crate::runtime::health::PartHealth;
+use crate::runtime::tasks::Shutdown;
 use crate::wire::batch::gzip;
 
 /// Name of the sink in the ledger, and of its health.

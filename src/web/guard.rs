@@ -37,7 +37,9 @@ impl Hosts {
     /// A page elsewhere can point a name of its own at this machine, but it cannot make a browser send a bare address
     /// or `localhost` as the host of its own origin; so those are safe, and all other names are not.
     fn allows(&self, host: &str) -> bool {
-        let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
+        // RFC 9110, 7.2: a host and a port, and nothing before them.
+        let authority = host.parse::<axum::http::uri::Authority>().ok().filter(|_| !host.contains('@'));
+        let Some(authority) = authority else { return false };
         let name = authority.host().to_ascii_lowercase();
         let address = name.trim_start_matches('[').trim_end_matches(']');
         name == "localhost" || address.parse::<IpAddr>().is_ok() || self.public.as_deref() == Some(name.as_str())

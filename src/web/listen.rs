@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 /// Connections at once; further ones wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 256;
 /// A connection that neither sends nor receives a byte for so long is closed. Event streams beat more often.
-pub const IDLE_MAX: Duration = Duration::from_secs(60);
+pub const IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// A listener that accepts only while it has room.
 pub struct Bounded {

@@ -61,7 +61,7 @@ impl Projection {
             (south, north) = (south.min(lat), north.max(lat));
             (west, east) = (west.min(lon), east.max(lon));
         }
-        let narrowing = ((south + north) / 2.0).to_radians().cos().max(0.05);
+        let narrowing = f64::midpoint(south, north).to_radians().cos().max(0.05);
         // One place, or several at one point, still get a drawing: a span of some 100 m.
         let (span_x, span_y) = (((east - west) * narrowing).max(1e-3), (north - south).max(1e-3));
         let inner = WIDTH - 2.0 * MARGIN;

@@ -31,7 +31,7 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use futures_util::Stream;
 use tokio::net::TcpListener;
@@ -95,6 +95,7 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/fragment", get(fragment))
+        .route("/i/{number}", get(incident))
         .route("/assets/{name}", get(asset))
         .route("/favicon.ico", get(|| asset(Path("icon.svg".to_owned()))))
         .route("/api/v1/status", get(status))
@@ -141,6 +142,11 @@ fn html(rendered: Result<String, askama::Error>, language: Language, headers: &H
         }
         Err(error) => failure("page", &error),
     }
+}
+
+/// What mails link to: the incident's place on the page.
+async fn incident(Path(number): Path<u64>) -> Redirect {
+    Redirect::to(&format!("/#VED-{number}"))
 }
 
 async fn asset(Path(name): Path<String>) -> Response {

@@ -176,34 +176,32 @@ fn headline_it(s: &Summary) -> String {
         |t| format!("almeno {} Mbps", figures::mbps(t, Language::Italian)),
     );
     let met = s.met();
-    let mut text = match met {
+    let text = match met {
         0 => format!("Nessun {} su {} ha {promise}", noun(1), s.total),
         n if n == s.total && n > 1 => format!("Tutti i {n} {} hanno {promise}", noun(n)),
         1 => format!("1 {} su {} ha {promise}", noun(1), s.total),
         n => format!("{n} {} su {} hanno {promise}", noun(n), s.total),
     };
-    let known = [(s.verified, "verificato", "verificati"), (s.estimated, "stimato", "stimati")];
-    push_known(&mut text, &known);
-    if s.below > 0 {
-        text.push_str(&if s.below == 1 { "; 1 è sotto".to_owned() } else { format!("; {} sono sotto", s.below) });
-        match s.faults {
-            0 => {}
-            1 => text.push_str(" per 1 guasto"),
-            n => text.push_str(&format!(" per {n} guasti")),
-        }
+    let mut clauses =
+        vec![text + &known(&[(s.verified, "verificato", "verificati"), (s.estimated, "stimato", "stimati")])];
+    let below = if s.below == 1 { "1 è sotto".to_owned() } else { format!("{} sono sotto", s.below) };
+    match (s.below, s.faults) {
+        (0, _) => {}
+        (_, 0) => clauses.push(below),
+        (_, 1) => clauses.push(format!("{below} per 1 guasto")),
+        (_, n) => clauses.push(format!("{below} per {n} guasti")),
     }
     match s.declared {
         0 => {}
-        1 => text.push_str("; 1 lo ha solo per contratto"),
-        n => text.push_str(&format!("; {n} lo hanno solo per contratto")),
+        1 => clauses.push("1 lo ha solo per contratto".to_owned()),
+        n => clauses.push(format!("{n} lo hanno solo per contratto")),
     }
     match s.unknown {
         0 => {}
-        1 => text.push_str("; 1 non è misurabile"),
-        n => text.push_str(&format!("; {n} non sono misurabili")),
+        1 => clauses.push("1 non è misurabile".to_owned()),
+        n => clauses.push(format!("{n} non sono misurabili")),
     }
-    text.push('.');
-    text
+    clauses.join("; ") + "."
 }
 
 fn headline_en(s: &Summary) -> String {
@@ -227,43 +225,40 @@ fn headline_en(s: &Summary) -> String {
         |t| format!("at least {} Mbps", figures::mbps(t, Language::English)),
     );
     let met = s.met();
-    let mut text = match met {
+    let text = match met {
         0 => format!("None of {} {} has {promise}", s.total, noun(s.total)),
         n if n == s.total && n > 1 => format!("All {n} {} have {promise}", noun(n)),
         1 => format!("1 of {} {} has {promise}", s.total, noun(s.total)),
         n => format!("{n} of {} {} have {promise}", s.total, noun(s.total)),
     };
-    push_known(&mut text, &[(s.verified, "verified", "verified"), (s.estimated, "estimated", "estimated")]);
-    if s.below > 0 {
-        text.push_str(&format!("; {} {} below", s.below, if s.below == 1 { "is" } else { "are" }));
-        match s.faults {
-            0 => {}
-            1 => text.push_str(" because of 1 fault"),
-            n => text.push_str(&format!(" because of {n} faults")),
-        }
+    let mut clauses =
+        vec![text + &known(&[(s.verified, "verified", "verified"), (s.estimated, "estimated", "estimated")])];
+    let below = format!("{} {} below", s.below, if s.below == 1 { "is" } else { "are" });
+    match (s.below, s.faults) {
+        (0, _) => {}
+        (_, 0) => clauses.push(below),
+        (_, 1) => clauses.push(format!("{below} because of 1 fault")),
+        (_, n) => clauses.push(format!("{below} because of {n} faults")),
     }
     match s.declared {
         0 => {}
-        1 => text.push_str("; 1 has it by contract only"),
-        n => text.push_str(&format!("; {n} have it by contract only")),
+        1 => clauses.push("1 has it by contract only".to_owned()),
+        n => clauses.push(format!("{n} have it by contract only")),
     }
     if s.unknown > 0 {
-        text.push_str(&format!("; {} cannot be measured", s.unknown));
+        clauses.push(format!("{} cannot be measured", s.unknown));
     }
-    text.push('.');
-    text
+    clauses.join("; ") + "."
 }
 
 /// ` (29 verificati, 5 stimati)`; nothing where nothing is known.
-fn push_known(text: &mut String, known: &[(u32, &str, &str)]) {
-    let parts: Vec<String> = known
+fn known(counts: &[(u32, &str, &str)]) -> String {
+    let parts: Vec<String> = counts
         .iter()
         .filter(|(n, ..)| *n > 0)
         .map(|(n, one, many)| format!("{n} {}", if *n == 1 { one } else { many }))
         .collect();
-    if !parts.is_empty() {
-        text.push_str(&format!(" ({})", parts.join(", ")));
-    }
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
 /// What is below among schools, town halls and the like; `None` where there are none.

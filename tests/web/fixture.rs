@@ -263,7 +263,7 @@ impl Builder {
         since: UnixMillis,
     ) -> &mut Incident {
         self.incidents.push(Incident {
-            detail: Default::default(),
+            detail: vedetta::alert::incident::Detail::default(),
             number,
             condition,
             subject,

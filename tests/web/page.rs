@@ -76,16 +76,16 @@ const EVIL: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&am
 /// Valdora, where every text that comes from a file or from a radio is this one.
 fn called(text: &str) -> vedetta::web::snapshot::Snapshot {
     let mut b = valdora();
-    b.network.name = text.to_owned();
+    text.clone_into(&mut b.network.name);
     for site in b.network.sites.values_mut() {
-        site.name = text.to_owned();
+        text.clone_into(&mut site.name);
     }
     for wisp in b.network.wisps.values_mut() {
-        wisp.name = text.to_owned();
+        text.clone_into(&mut wisp.name);
         wisp.phone = Some(text.to_owned());
     }
     for service in b.network.services.values_mut() {
-        service.name = text.to_owned();
+        text.clone_into(&mut service.name);
     }
     for link in b.view.links.values_mut() {
         for end in [&mut link.near, &mut link.far].into_iter().flatten() {
@@ -96,7 +96,7 @@ fn called(text: &str) -> vedetta::web::snapshot::Snapshot {
     }
     for i in &mut b.incidents {
         for end in [&mut i.near, &mut i.far].into_iter().flatten() {
-            end.site = text.to_owned();
+            text.clone_into(&mut end.site);
         }
     }
     let mut snapshot = b.snapshot();

@@ -28,8 +28,12 @@ fn events(unknown_only: bool) -> impl Strategy<Value = Vec<Event>> {
         ]
         .boxed()
     };
-    let event = (0..5usize, cap, 1..25usize, any::<bool>())
-        .prop_map(|(edge, cap, minutes, restart)| Event { edge, cap, minutes, restart });
+    let event = (0..5usize, cap, 1..25usize, any::<bool>()).prop_map(|(edge, cap, minutes, restart)| Event {
+        edge,
+        cap,
+        minutes,
+        restart,
+    });
     prop::collection::vec(event, 1..14)
 }
 
@@ -50,7 +54,7 @@ fn play(story: &[Event], restarts: bool) -> Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn a_restart_at_any_step_changes_no_transition(story in events(false)) {

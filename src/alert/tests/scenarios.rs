@@ -287,7 +287,10 @@ fn unknown_pauses_a_hold_and_then_resets_it() {
     run.minutes(3);
     run.world.set(&link("to-alba"), Cap::Mbps(10.0));
     run.minutes(9);
-    assert_eq!(run.take_log(), ["20m #1 capacity_below to-alba open told", "21m #2 site_below_target alba open by [1]"]);
+    assert_eq!(
+        run.take_log(),
+        ["20m #1 capacity_below to-alba open told", "21m #2 site_below_target alba open by [1]"]
+    );
     // Longer: it starts anew.
     let mut run = Run::new();
     run.world.set(&link("to-alba"), Cap::Mbps(10.0));

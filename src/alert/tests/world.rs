@@ -12,7 +12,7 @@ use crate::model::view::*;
 use crate::model::*;
 
 pub const TARGET: f64 = 30.0;
-pub const MINUTE: Duration = Duration::from_secs(60);
+pub const MINUTE: Duration = Duration::from_mins(1);
 
 /// 24 November 2026, 05:00 UTC.
 pub const START: UnixMillis = UnixMillis(1_795_496_400_000);
@@ -196,7 +196,11 @@ impl World {
             simultaneity: 1.0,
             hub_site: None,
             wisps: [(wisp.id.clone(), wisp)].into(),
-            staff: Vec::new(),
+            staff: vec![Staff {
+                name: "Rete".into(),
+                email: "tecnico@unione.example".into(),
+                language: Language::Italian,
+            }],
             sites: sites.into_iter().map(|(id, n)| (site(id), place(id, n))).collect(),
             credentials: BTreeMap::new(),
             devices,
@@ -308,9 +312,7 @@ impl WhatIf for World {
     }
 
     fn edges_below_with(&self, restored: &[EdgeId]) -> BTreeSet<EdgeId> {
-        let below = |edge: &&EdgeId| {
-            self.capacity(edge, restored).is_some_and(|c| c <= 0.0 || c < self.required(edge))
-        };
+        let below = |edge: &&EdgeId| self.capacity(edge, restored).is_some_and(|c| c <= 0.0 || c < self.required(edge));
         self.caps.keys().filter(below).cloned().collect()
     }
 }
@@ -329,14 +331,8 @@ pub struct Run {
 impl Run {
     pub fn new() -> Self {
         let engine = Engine::new(AlertSettings::default(), World::network(), Vec::new(), 1).with_interval(MINUTE);
-        let mut run = Self {
-            world: World::new(),
-            engine,
-            now: START,
-            stored: BTreeMap::new(),
-            memory: None,
-            log: Vec::new(),
-        };
+        let mut run =
+            Self { world: World::new(), engine, now: START, stored: BTreeMap::new(), memory: None, log: Vec::new() };
         run.step();
         run
     }

@@ -1,12 +1,12 @@
 //! Anything else: its interfaces (IF-MIB) are read, nothing is said of its radio.
 
-use super::{Decoded, Family, Info, SYS_DESCR};
+use super::{Checked, Decoded, Family, Info, SYS_DESCR};
 use crate::model::network::Duplex;
 
 pub static FAMILY: Family = Family {
     profile: "generic",
     title: "any device with IF-MIB",
-    verified: true,
+    checked: Checked::Recording,
     duplex: Duplex::Full,
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 100_000.0,

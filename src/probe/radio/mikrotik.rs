@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, SYS_DESCR, Scope, Selection,
-    Station, Table, derived, gate, unless,
+    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, SYS_DESCR, Scope,
+    Selection, Station, Table, derived, gate, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -19,7 +19,7 @@ use crate::probe::value::{Answers, Oid, Value, clean_text, mac_hex, mac_of_arcs}
 pub static FAMILY: Family = Family {
     profile: "mikrotik",
     title: "MikroTik RouterOS wireless (classic and 60 GHz)",
-    verified: true,
+    checked: Checked::Recording,
     duplex: Duplex::Shared,
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 4620.0,

@@ -5,8 +5,8 @@
 
 use super::ubiquiti::{SHARED_OBJECT_ID, UBNT, version_of_build};
 use super::{
-    Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station, Table,
-    gate, reported, unless,
+    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station,
+    Table, gate, reported, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -16,7 +16,7 @@ use crate::probe::value::{Answers, Oid, mac_of_arcs};
 pub static FAMILY: Family = Family {
     profile: "ubiquiti-af60",
     title: "Ubiquiti AF60 / Wave (60 GHz)",
-    verified: true,
+    checked: Checked::Recording,
     duplex: Duplex::Shared,
     // The lowest modulation of IEEE 802.11ad carries 27.5 Mbps, the 5 GHz backup some tens: 1 Mbps on a live link is
     // a counter that was never set.

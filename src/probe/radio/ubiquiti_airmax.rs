@@ -5,8 +5,8 @@
 
 use super::ubiquiti::{SHARED_OBJECT_ID, version_of_build};
 use super::{
-    Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station, Table,
-    derived, gate, reported, unless,
+    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station,
+    Table, derived, gate, reported, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -16,7 +16,7 @@ use crate::probe::value::{Answers, Oid, mac_of_arcs};
 pub static FAMILY: Family = Family {
     profile: "ubiquiti-airmax",
     title: "Ubiquiti airMAX M / AC",
-    verified: true,
+    checked: Checked::Recording,
     duplex: Duplex::Shared,
     capacity_min_mbps: 0.1,
     // 866.7 and rounding.

@@ -8,6 +8,7 @@ use crate::model::{DeviceId, Missing, Tag};
 use crate::probe::access::Access;
 use crate::probe::device::Manner;
 use crate::probe::ping::PingRound;
+use crate::probe::service::HttpServices;
 use crate::probe::testing::{AF60, Responder, Temper, objects};
 use crate::runtime::clock::SystemClock;
 
@@ -51,7 +52,7 @@ fn plan(interval: Duration, radios: &[(&str, &Responder)]) -> ProbePlan {
         manner: Manner::default(),
     };
     let devices = radios.iter().map(device).collect();
-    ProbePlan { agent: site, interval, devices, pings: vec![], dropped: Dropped::default() }
+    ProbePlan { agent: site, interval, devices, pings: vec![], services: vec![], dropped: Dropped::default() }
 }
 
 /// Runs a plan and collects samples until `enough` says so.
@@ -62,7 +63,7 @@ async fn samples_until(
 ) -> Vec<Sample> {
     let (switch, shutdown) = Shutdown::new();
     let (tx, mut rx) = mpsc::channel(16);
-    let running = run(plan, tx, pinger, SystemClock::shared(), 7, shutdown);
+    let running = run(plan, tx, pinger, Arc::new(HttpServices::new()), SystemClock::shared(), 7, shutdown);
     tokio::pin!(running);
     let mut seen = Vec::new();
     while !enough(&seen) {
@@ -216,7 +217,8 @@ async fn a_task_that_dies_ends_the_run_with_its_name() {
     plan.pings = vec![PingPlan::Device { site, device, address: "10.0.0.1".parse().unwrap() }];
     let (_switch, shutdown) = Shutdown::new();
     let (tx, _rx) = mpsc::channel(1);
-    let ended = run(plan, tx, Arc::new(Broken), SystemClock::shared(), 1, shutdown).await;
+    let ended =
+        run(plan, tx, Arc::new(Broken), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown).await;
     assert!(ended.unwrap_err().to_string().starts_with("pinging device a died"), "the panic names its task");
 }
 
@@ -227,7 +229,7 @@ async fn samples_that_find_no_room_are_counted() {
     let dropped = plan.dropped.clone();
     let (switch, shutdown) = Shutdown::new();
     let (tx, _full) = mpsc::channel(1);
-    let running = run(plan, tx, Arc::new(Echo), SystemClock::shared(), 1, shutdown);
+    let running = run(plan, tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown);
     let watch = async {
         while dropped.count() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -242,7 +244,15 @@ async fn samples_that_find_no_room_are_counted() {
 async fn an_empty_plan_waits_for_the_end() {
     let (switch, shutdown) = Shutdown::new();
     let (tx, _rx) = mpsc::channel(1);
-    let running = run(plan(Duration::from_mins(1), &[]), tx, Arc::new(Echo), SystemClock::shared(), 1, shutdown);
+    let running = run(
+        plan(Duration::from_mins(1), &[]),
+        tx,
+        Arc::new(Echo),
+        Arc::new(HttpServices::new()),
+        SystemClock::shared(),
+        1,
+        shutdown,
+    );
     let (ended, ()) = tokio::join!(running, async { switch.stop() });
     ended.unwrap();
 }

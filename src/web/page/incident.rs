@@ -165,15 +165,13 @@ fn impact(c: &Context<'_>, i: &Incident) -> Vec<String> {
 }
 
 fn list(c: &Context<'_>, sites: &[SiteId]) -> String {
-    let mut text =
-        sites.iter().take(NAMES_MAX).map(|s| names::site(&c.snapshot.network, s)).collect::<Vec<_>>().join(", ");
-    if let Some(more) = sites.len().checked_sub(NAMES_MAX).filter(|n| *n > 0) {
-        text.push_str(&match c.language {
-            Language::Italian => format!(" e altri {more}"),
-            Language::English => format!(" and {more} more"),
-        });
+    let names: Vec<&str> = sites.iter().take(NAMES_MAX).map(|s| names::site(&c.snapshot.network, s)).collect();
+    let names = names.join(", ");
+    match (sites.len().saturating_sub(NAMES_MAX), c.language) {
+        (0, _) => names,
+        (more, Language::Italian) => format!("{names} e altri {more}"),
+        (more, Language::English) => format!("{names} and {more} more"),
     }
-    text
 }
 
 fn evidence(c: &Context<'_>, end: &EvidenceEnd) -> Option<Evidence> {
