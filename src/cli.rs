@@ -256,7 +256,7 @@ struct SimulateArgs {
     /// How much faster than the clock the scenario runs
     #[arg(long, default_value_t = 1.0, value_name = "N", value_parser = parse_speed)]
     speed: f64,
-    /// UDP port of the simulated radios
+    /// UDP port of the simulated radios; those that the inventory has on loopback keep theirs
     #[arg(long, default_value_t = 10161, value_name = "PORT")]
     port: u16,
     /// Repeats the same noise
