@@ -51,14 +51,16 @@ pub struct DemoMail {
 }
 
 impl DemoReport {
-    /// Reads the ledger and the last picture. Blocks.
-    pub fn new(snapshot: &Snapshot, ledger: &Ledger, generated: u64) -> anyhow::Result<Self> {
-        let stored = ledger.agent_samples()?;
+    /// Reads the ledger and the last picture; `stored_before` is what the ledger held at the start. Blocks.
+    pub fn new(snapshot: &Snapshot, ledger: &Ledger, generated: u64, stored_before: u64) -> anyhow::Result<Self> {
+        let stored = ledger.agent_samples()?.saturating_sub(stored_before);
+        // In a used data directory what an earlier run had left in its spools arrives as well.
+        let fresh = stored_before == 0;
         let samples = Samples {
             generated,
             stored,
             lost: generated.saturating_sub(stored),
-            duplicates: stored.saturating_sub(generated),
+            duplicates: if fresh { stored.saturating_sub(generated) } else { 0 },
         };
         let mut incidents: Vec<DemoIncident> = snapshot
             .incidents
