@@ -37,6 +37,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one in the whole process")]
 enum Command {
     /// Watch a simulated network: radios, weather and trouble, everything embedded
     #[cfg(all(feature = "hub", feature = "sim"))]
