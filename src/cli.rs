@@ -3,6 +3,7 @@
 mod commands;
 
 use std::io::IsTerminal;
+#[cfg(all(feature = "hub", feature = "sim"))]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one in the whole process")]
 enum Command {
     /// Watch a simulated network: radios, weather and trouble, everything embedded
     #[cfg(all(feature = "hub", feature = "sim"))]
@@ -272,6 +274,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     crate::config::text::parse_duration(text).ok_or_else(|| format!("{text:?} is not a time such as 90s, 15m or 2h"))
 }
 
+#[cfg(feature = "sim")]
 fn parse_speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (1.0..=3600.0).contains(&speed) => Ok(speed),

@@ -231,6 +231,7 @@ fn seed(given: Option<u64>) -> u64 {
 
 #[cfg(feature = "hub")]
 mod hub {
+    #[cfg(feature = "sim")]
     use std::path::PathBuf;
     use std::process::ExitCode;
     use std::sync::Arc;
