@@ -6,6 +6,7 @@
 //!                                         └─ pair (bundle: main, spare) ─ ceva
 //! ```
 
+mod dark;
 mod properties;
 mod scenarios;
 pub(crate) mod world;

@@ -507,7 +507,7 @@ mod together {
             let before = self.engine.incidents();
             let changed = self.engine.step(self.now, &self.world.view(self.now), &self.world);
             let memory = self.engine.memory_to_write();
-            let written = written(&World::network(), &before, &changed, memory, self.now, Some(&SENDER));
+            let written = written(&self.world.own_network(), &before, &changed, memory, self.now, Some(&SENDER));
             self.store.put_documents(&written.documents).unwrap();
             self.mails.extend(written.mails.iter().map(|m| format!("{} {} {}", m.to[0], m.kind.as_str(), m.incident)));
         }
@@ -539,6 +539,63 @@ mod together {
         // Every mail waits in the outbox, and nothing is left among the pending.
         assert_eq!(hub.store.documents(records::MAIL_OUT).unwrap().len(), 4);
         assert!(hub.store.documents(records::INCIDENT).unwrap().iter().all(|d| !d.key.starts_with("pending")));
+    }
+
+    fn power_cut(belbo: &[&str]) -> (Hub, Vec<String>) {
+        let mut hub = Hub::new();
+        hub.world.belbo = belbo.iter().map(|id| link(id)).collect();
+        hub.engine.set_network(hub.world.own_network());
+        hub.world.cut_power("relay");
+        hub.minutes(60, false);
+        hub.world.restore_power("relay");
+        hub.minutes(60, false);
+        let mails = hub.mails.clone();
+        (hub, mails)
+    }
+
+    #[test]
+    fn a_site_without_power_is_one_mail_to_each() {
+        let (_, mails) = power_cut(&[]);
+        let expected = [
+            "noc@langhenet.example opened VED-1",
+            "tecnico@unione.example opened VED-1",
+            "noc@langhenet.example closed VED-1",
+            "tecnico@unione.example closed VED-1",
+        ];
+        assert_eq!(mails, expected);
+    }
+
+    #[test]
+    fn at_a_shared_site_each_operator_hears_of_its_own() {
+        let (hub, mut mails) = power_cut(&["to-alba", "to-bene"]);
+        let expected = [
+            "noc@belbo.example closed VED-3",
+            "noc@belbo.example opened VED-3",
+            "noc@langhenet.example closed VED-1",
+            "noc@langhenet.example opened VED-1",
+            "tecnico@unione.example closed VED-1",
+            "tecnico@unione.example opened VED-1",
+        ];
+        mails.sort();
+        assert_eq!(mails, expected);
+        // Neither is shown what is the other's.
+        let texts: Vec<(String, String)> = hub
+            .store
+            .documents(records::MAIL_OUT)
+            .unwrap()
+            .iter()
+            .map(|d| serde_json::from_str::<records::MailRecord>(&d.body).unwrap().mail)
+            .map(|mail| (mail.to[0].clone(), format!("{}\n{}\n{}", mail.subject, mail.text, mail.html)))
+            .collect();
+        for (to, text) in texts {
+            let (own, foreign) = match to.as_str() {
+                "noc@langhenet.example" => ("relay–ceva", ["relay–alba", "relay–bene"].as_slice()),
+                "noc@belbo.example" => ("relay–bene", ["relay–ceva", "hub–relay"].as_slice()),
+                _ => continue,
+            };
+            assert!(!text.contains("non risponde") || text.contains(own), "{text}");
+            assert!(foreign.iter().all(|name| !text.contains(name)), "{text}");
+        }
     }
 
     #[test]
