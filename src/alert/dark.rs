@@ -112,9 +112,7 @@ impl Engine {
             .fallen
             .iter()
             .filter(move |(edge, fallen)| !self.in_bundle(edge) && fallen.sites.iter().any(|(s, _)| s == site))
-            .filter_map(|(edge, _)| {
-                self.live.get(&Key::new(Condition::LinkDown, Subject::Edge(edge.clone()), None))
-            })
+            .filter_map(|(edge, _)| self.live.get(&Key::new(Condition::LinkDown, Subject::Edge(edge.clone()), None)))
             .filter(|other| other.subject != incident.subject)
             .filter(move |other| apart(incident, other) <= window)
     }

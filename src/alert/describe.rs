@@ -46,9 +46,8 @@ impl Engine {
         let found = evidence::collect(&self.recent, &self.network, view, link);
         let shown = found.link.as_ref().and_then(|id| view.links.get(id.as_str())).unwrap_or(link);
         let figure = observe::figure(link, incident.direction.unwrap_or(Direction::Downstream));
-        let silent = |site: Option<&SiteId>| {
-            site.filter(|s| self.dark.is_dark(s)).map(|s| self.others_down_at(&link.id, s))
-        };
+        let silent =
+            |site: Option<&SiteId>| site.filter(|s| self.dark.is_dark(s)).map(|s| self.others_down_at(&link.id, s));
         let drop_db = [&found.near, &found.far].into_iter().flatten().filter_map(diagnosis::rsl_drop).reduce(f64::max);
         let diagnosis = diagnosis::diagnose(&Facts {
             near: found.near.as_ref(),

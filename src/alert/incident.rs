@@ -129,9 +129,9 @@ pub enum Reason {
     RslFellOneEnd { end: LinkEnd, db: f64 },
     /// RSL is as usual.
     RslUsual,
-    /// Links of the same kind in the area are as usual.
+    /// Links of the same band in the area are as usual.
     NeighboursSteady { n: usize },
-    /// Links of the same kind in the area faded as well.
+    /// Links of the same band in the area faded as well.
     NeighboursFaded { n: usize },
     /// SNR fell while RSL stayed.
     SnrFell { end: LinkEnd, db: f64 },

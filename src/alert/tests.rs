@@ -9,4 +9,5 @@
 mod dark;
 mod properties;
 mod scenarios;
+mod weather;
 pub(crate) mod world;

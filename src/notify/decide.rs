@@ -18,12 +18,12 @@ pub fn decide(network: &Network, before: Option<&Incident>, after: &Incident) ->
     };
     let was_closed = before.is_some_and(|b| b.state == IncidentState::Closed);
     let closed = after.state == IncidentState::Closed;
-    let kind = |recipient: &Recipient| match (before.is_some_and(|b| told(b, recipient)), told(after, recipient), closed)
-    {
-        (false, true, false) => Some(NoticeKind::Opened),
-        (true, true, true) if !was_closed => Some(NoticeKind::Closed),
-        _ => None,
-    };
+    let kind =
+        |recipient: &Recipient| match (before.is_some_and(|b| told(b, recipient)), told(after, recipient), closed) {
+            (false, true, false) => Some(NoticeKind::Opened),
+            (true, true, true) if !was_closed => Some(NoticeKind::Closed),
+            _ => None,
+        };
     let wisp = after.wisp.as_ref().filter(|id| network.wisps.get(id.as_str()).is_some_and(|w| !w.email.is_empty()));
     let wisp = wisp.map(|id| Recipient::Wisp(id.clone()));
     wisp.into_iter()
