@@ -615,7 +615,7 @@ fn what_the_inventory_does_not_know_is_counted_and_dropped() {
 }
 
 #[test]
-fn usual_levels_are_the_median_of_good_times() {
+fn usual_levels_are_the_upper_quartile_of_good_times() {
     let mut watched = twelve();
     watched.up("trunk", 400.0, 400.0);
     for minute in 0..7 {
@@ -625,14 +625,23 @@ fn usual_levels_are_the_median_of_good_times() {
         watched.radio_at("trunk-n", "1", &[("rsl_dbm", Reading::value(level))], at);
         let view = watched.state.evaluate(at);
         let usual = link(&view, "trunk").near.as_ref().unwrap().rsl_dbm_usual;
-        assert_eq!(usual, [None, None, None, None, Some(-55.0), Some(-55.5), Some(-55.0)][minute as usize]);
+        assert_eq!(usual, [None, None, None, None, Some(-55.0), Some(-55.0), Some(-55.0)][minute as usize]);
+    }
+    // A fade that leaves what is needed does not become usual as long as a quarter of the readings had none.
+    for minute in 7..27 {
+        let at = NOW + INTERVAL * minute;
+        watched.up_at("trunk", 400.0, 400.0, at);
+        watched.radio_at("trunk-n", "1", &[("rsl_dbm", Reading::value(-67.0))], at);
+        let view = watched.state.evaluate(at);
+        let usual = link(&view, "trunk").near.as_ref().unwrap().rsl_dbm_usual;
+        assert!(minute > 20 || usual >= Some(-56.0), "minute {minute}: {usual:?}");
     }
     // A fade that starves the sites behind it is not usual.
-    let at = NOW + INTERVAL * 8;
+    let at = NOW + INTERVAL * 28;
     watched.up_at("trunk", 20.0, 20.0, at).radio_at("trunk-n", "1", &[("rsl_dbm", Reading::value(-80.0))], at);
     let view = watched.state.evaluate(at);
     let near = link(&view, "trunk").near.as_ref().unwrap();
-    assert_eq!((near.rsl_dbm.get(), near.rsl_dbm_usual), (Some(-80.0), Some(-55.0)));
+    assert_eq!((near.rsl_dbm.get(), near.rsl_dbm_usual), (Some(-80.0), Some(-56.0)));
 }
 
 #[test]
