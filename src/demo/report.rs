@@ -80,7 +80,7 @@ impl DemoReport {
 /// Ends of links whose radio has been read.
 pub fn radios_read(snapshot: &Snapshot) -> usize {
     let ends = snapshot.view.links.values().flat_map(|l| [&l.near, &l.far]);
-    ends.flatten().filter(|end| end.capacity_tx_mbps.get().is_some() || end.rsl_dbm.get().is_some()).count()
+    ends.flatten().filter(|end| end.seen_at.is_some() && end.profile.is_some()).count()
 }
 
 fn incident(snapshot: &Snapshot, incident: &Incident) -> DemoIncident {
