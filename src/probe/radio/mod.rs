@@ -4,11 +4,18 @@
 //! normal form: units converted once, sentinels and lies made missing with the reason, and a quantity that the family
 //! never offers left out. What the family asks for and the device lacks is `NotOffered`.
 
+mod carriers;
 mod generic;
 mod mikrotik;
 mod ubiquiti;
 mod ubiquiti_af60;
 mod ubiquiti_airmax;
+
+mod aviat_wtm;
+mod mimosa;
+mod racom_ray;
+mod siklu_etherhaul;
+mod siklu_multihaul;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +30,12 @@ pub static PROFILES: &[&Family] = &[
     &ubiquiti_af60::FAMILY,
     &ubiquiti_airmax::FAMILY,
     &mikrotik::FAMILY,
+    &mimosa::FAMILY,
+    // Before EtherHaul, whose sysObjectID is the beginning of this one.
+    &siklu_multihaul::FAMILY,
+    &siklu_etherhaul::FAMILY,
+    &racom_ray::FAMILY,
+    &aviat_wtm::FAMILY,
     &generic::FAMILY,
 ];
 
