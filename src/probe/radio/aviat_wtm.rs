@@ -77,7 +77,15 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     }
     // 2 down, 6 notPresent, 7 lowerLayerDown, and 5 dormant: no packet passes.
     let lost = |row: &&Row| matches!(answers.number(&Oid::of(OPER, &row.index)), Ok(2.0 | 5.0 | 6.0 | 7.0));
-    let used: Vec<&Row> = rows.iter().filter(|row| !lost(row)).collect();
+    let mut used: Vec<&Row> = rows.iter().filter(|row| !lost(row)).collect();
+    // A modem without a carrier has a row too: it can carry nothing either way, and does not say that it is up.
+    let idle = |row: &Row| {
+        let none = |column| answers.number(&Oid::of(column, &row.index)) == Ok(0.0);
+        none(CAPACITY_TX) && none(CAPACITY_RX) && answers.number(&Oid::of(OPER, &row.index)) != Ok(1.0)
+    };
+    if !used.iter().all(|row| idle(row)) {
+        used.retain(|row| !idle(row));
+    }
     if rows.is_empty() {
         // Not all modems of the line tell what they can carry.
         for field in LINK_FIELDS {
@@ -174,6 +182,15 @@ mod tests {
         let untold = poll(&without(WTM, "@a.3.2.4.")).await;
         assert_eq!(untold.radios[0].reading("link_up_flag"), Some(Reading::Missing(Missing::NotOffered)));
         assert_eq!(untold.radios[0].reading("capacity_tx_mbps").unwrap().get(), Some(1241.0));
+    }
+
+    #[tokio::test]
+    async fn a_modem_without_a_carrier_takes_nothing_from_the_link() {
+        let idle = without(WTM, "@a.3.2.4.").replace("11.102 gauge 620500", "11.102 gauge 0");
+        let polled = poll(&idle.replace("12.102 gauge 540000", "12.102 gauge 0")).await;
+        assert_eq!(polled.radios[0].reading("capacity_tx_mbps").unwrap().get(), Some(620.5));
+        let half = poll(&idle).await;
+        assert_eq!(half.radios[0].reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::Sentinel)));
     }
 
     #[tokio::test]

@@ -12,8 +12,10 @@ mod ubiquiti_af60;
 mod ubiquiti_airmax;
 
 mod aviat_wtm;
+mod ligowave;
 mod mimosa;
 mod racom_ray;
+mod radwin;
 mod siklu_etherhaul;
 mod siklu_multihaul;
 
@@ -36,6 +38,8 @@ pub static PROFILES: &[&Family] = &[
     &siklu_etherhaul::FAMILY,
     &racom_ray::FAMILY,
     &aviat_wtm::FAMILY,
+    &radwin::FAMILY,
+    &ligowave::FAMILY,
     &generic::FAMILY,
 ];
 
