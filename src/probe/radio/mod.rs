@@ -12,10 +12,13 @@ mod ubiquiti_af60;
 mod ubiquiti_airmax;
 
 mod aviat_wtm;
+mod ceragon;
 mod ligowave;
 mod mimosa;
 mod racom_ray;
 mod radwin;
+mod siae;
+mod siae_alfo80hd;
 mod siklu_etherhaul;
 mod siklu_multihaul;
 
@@ -40,6 +43,9 @@ pub static PROFILES: &[&Family] = &[
     &aviat_wtm::FAMILY,
     &radwin::FAMILY,
     &ligowave::FAMILY,
+    &siae_alfo80hd::FAMILY,
+    &siae::FAMILY,
+    &ceragon::FAMILY,
     &generic::FAMILY,
 ];
 
