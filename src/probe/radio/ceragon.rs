@@ -76,15 +76,14 @@ const LINK_FIELDS: [&str; 7] =
 fn requests(scope: &Scope<'_>) -> Vec<Oid> {
     let mut oids = [TEMPERATURE, VOLTAGE, SYS_OBJECT_ID].map(Oid::from).to_vec();
     let carriers = scope.rows.of(CARRIERS);
-    for (i, row) in carriers.iter().enumerate() {
+    for row in carriers {
         let of = |column: &[u32]| Oid::of(column, &row.index);
-        oids.extend([2, 25].map(|column| cell(RFU, column, &row.index)));
+        oids.extend([2, 3, 25].map(|column| cell(RFU, column, &row.index)));
         oids.extend([7, 11].map(|column| cell(MRMC, column, &row.index)));
-        oids.extend([of(MSE), of(OPER), of(REMOTE)]);
+        oids.extend([of(TX_FREQUENCY), of(MSE), of(XPI), of(OPER), of(REMOTE)]);
         // The carriers of a link are alike in these, and a unit with many would fill packets with them.
-        if i < 2 || carriers.len() <= 4 {
+        if carriers.len() <= 4 {
             oids.extend([3, 6, 10].map(|column| cell(MRMC, column, &row.index)));
-            oids.extend([cell(RFU, 3, &row.index), of(TX_FREQUENCY), of(XPI)]);
         }
     }
     oids
@@ -146,11 +145,10 @@ fn link(answers: &Answers, carriers: &[&Row]) -> Radio {
     let read = |row: &Row, column: &[u32], scale| answers.reading(&Oid::of(column, &row.index), scale);
     let mrmc = |row: &Row, column| cell(MRMC, column, &row.index);
     let each = |of: &dyn Fn(&Row) -> Reading| carriers.iter().map(|row| of(row)).collect::<Vec<_>>();
-    match first(each(&|row| read(row, OPER, 1.0))) {
-        Reading::Value { .. } => up(&mut radio),
-        // IP-10 has no such object: a carrier that hears its peer and has a rate is up.
-        Reading::Missing(Missing::NotOffered) => up(&mut radio),
-        missing @ Reading::Missing(_) => radio.set("link_up_flag", missing),
+    match first(each(&|row| read(row, OPER, 1.0))).missing() {
+        // Not all units have the object: a carrier that hears its peer and has a rate is up.
+        None | Some(Missing::NotOffered) => up(&mut radio),
+        Some(why) => radio.set("link_up_flag", Reading::Missing(why)),
     }
     radio.set("capacity_tx_mbps", sum(each(&|row| reported(answers, &mrmc(row, 7), 1e-3))));
     radio.set("capacity_rx_mbps", sum(each(&|row| reported(answers, &mrmc(row, 11), 1e-3))));

@@ -163,12 +163,11 @@ fn read(answers: &Answers, scope: &Scope<'_>, link: &Link<'_>, several: bool) ->
     if !hearing.is_empty() && hearing.iter().all(|hears| *hears == Some(false)) {
         return radio.down(&LINK_FIELDS);
     }
-    match hearing.contains(&Some(true)) {
-        true => up(&mut radio),
-        false => {
-            let why = link.radios.first().and_then(|row| read(row, 3, 1.0).missing()).unwrap_or(Missing::NotOffered);
-            radio.set("link_up_flag", Reading::Missing(why));
-        }
+    if hearing.contains(&Some(true)) {
+        up(&mut radio);
+    } else {
+        let why = link.radios.first().and_then(|row| read(row, 3, 1.0).missing()).unwrap_or(Missing::NotOffered);
+        radio.set("link_up_flag", Reading::Missing(why));
     }
     // One radio a polarisation, in their order; else the link hangs on any of its radios.
     let pairs = link.polarisations.len() == link.radios.len();
