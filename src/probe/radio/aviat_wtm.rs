@@ -129,7 +129,7 @@ fn set_link(radio: &mut Radio, answers: &Answers, rows: &[Row], used: &[&Row]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, poll, without};
+    use super::super::tests::{check, packets, poll, without};
     use super::*;
 
     const WTM: &str = "
@@ -214,5 +214,11 @@ mod tests {
         assert_eq!(profile("11.1.1.7").await, "aviat-wtm");
         assert_eq!(profile("11.1.1.1").await, "generic");
         assert_eq!(profile("11.1.1.100").await, "generic");
+    }
+
+    #[tokio::test]
+    async fn a_poll_costs_two_packets_at_most() {
+        let packets = packets(WTM).await;
+        assert!(packets <= 2, "{packets}");
     }
 }

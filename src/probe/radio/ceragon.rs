@@ -186,7 +186,7 @@ fn xpi(answers: &Answers, row: &Row) -> Reading {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, poll, without};
+    use super::super::tests::{check, packets, poll, without};
     use super::*;
 
     const IP20: &str = "
@@ -289,5 +289,11 @@ mod tests {
         assert_eq!(read("7.1002 gauge 0").await, Reading::Missing(Missing::Sentinel));
         assert_eq!(read("7.1002 int -5").await, Reading::Missing(Missing::Implausible));
         assert_eq!(read("7.1002 gauge 4294957397").await, Reading::Missing(Missing::Implausible));
+    }
+
+    #[tokio::test]
+    async fn a_poll_costs_two_packets_at_most() {
+        let packets = packets(IP20).await;
+        assert!(packets <= 2, "{packets}");
     }
 }

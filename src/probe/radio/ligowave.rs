@@ -61,22 +61,30 @@ const COLUMNS: [u32; 10] = [6, 7, 8, 10, 11, 12, 13, 14, 15, 16];
 const LINK_FIELDS: [&str; 4] = ["capacity_tx_mbps", "phy_tx_mbps", "rsl_dbm", "signal_quality_percent"];
 
 /// One of the two trees, and which column has the channel.
-struct Tree {
+struct Tree<'a> {
     radios: &'static str,
     entry: &'static [u32],
     peer: &'static [u32],
     channel: u32,
-    peers: Peers<'static>,
+    table: &'static str,
+    peers: Peers<'a>,
 }
 
-fn tree(rows: &Rows) -> Tree {
+fn tree(rows: &Rows) -> Tree<'_> {
     let mac: fn(&crate::probe::snmp::Row) -> Option<String> = |row| mac_of_arcs(row.index.get(1..7)?);
     if rows.of(DELIBERANT).is_empty() {
-        let peers = Peers { table: LIGO_PEERS, link_fields: &LINK_FIELDS, mac };
-        return Tree { radios: LIGO, entry: LIGO_ENTRY, peer: LIGO_PEER, channel: 6, peers };
+        let peers = Peers { rows: rows.of(LIGO_PEERS), tables: &[LIGO_PEERS], link_fields: &LINK_FIELDS, mac };
+        return Tree { radios: LIGO, entry: LIGO_ENTRY, peer: LIGO_PEER, channel: 6, table: LIGO_PEERS, peers };
     }
-    let peers = Peers { table: DELIBERANT_PEERS, link_fields: &LINK_FIELDS, mac };
-    Tree { radios: DELIBERANT, entry: DELIBERANT_ENTRY, peer: DELIBERANT_PEER, channel: 7, peers }
+    let peers = Peers { rows: rows.of(DELIBERANT_PEERS), tables: &[DELIBERANT_PEERS], link_fields: &LINK_FIELDS, mac };
+    Tree {
+        radios: DELIBERANT,
+        entry: DELIBERANT_ENTRY,
+        peer: DELIBERANT_PEER,
+        channel: 7,
+        table: DELIBERANT_PEERS,
+        peers,
+    }
 }
 
 /// `LigoDLB 5-15ac v7.69.87740`.
@@ -123,8 +131,8 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
         radio.set("tx_power_dbm", answers.reading(&of(10), 1.0));
         gate(&FAMILY, radio);
     }
-    if nodes.is_ok_and(|n| n != scope.rows.of(tree.peers.table).len() as f64) {
-        decoded.suspect.push(tree.peers.table);
+    if nodes.is_ok_and(|n| n != scope.rows.of(tree.table).len() as f64) {
+        decoded.suspect.push(tree.table);
     }
     decoded
 }
@@ -133,7 +141,7 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
 fn link(
     answers: &Answers,
     scope: &Scope<'_>,
-    tree: &Tree,
+    tree: &Tree<'_>,
     station: Option<&Station<'_>>,
     of: &impl Fn(u32) -> Oid,
 ) -> Radio {
@@ -171,7 +179,7 @@ fn link(
 fn peer(
     answers: &Answers,
     scope: &Scope<'_>,
-    tree: &Tree,
+    tree: &Tree<'_>,
     station: &Station<'_>,
     own: Option<&impl Fn(u32) -> Oid>,
 ) -> Option<Radio> {
@@ -191,7 +199,7 @@ fn peer(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, poll, poll_as, sector};
+    use super::super::tests::{check, packets, poll, poll_as, sector};
     use super::*;
 
     const LIGO_AC: &str = "
@@ -277,5 +285,11 @@ mod tests {
         assert_eq!(radio.reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::Malformed)));
         assert_eq!(radio.reading("rsl_dbm"), Some(Reading::Missing(Missing::Implausible)));
         assert_eq!(radio.reading("signal_quality_percent"), Some(Reading::Missing(Missing::NotOffered)));
+    }
+
+    #[tokio::test]
+    async fn a_poll_costs_two_packets_at_most() {
+        let packets = packets(LIGO_AC).await;
+        assert!(packets <= 2, "{packets}");
     }
 }

@@ -91,7 +91,11 @@ const LINK_FIELDS: [&str; 10] = [
     "mcs_tx_index",
     "mcs_rx_index",
 ];
-const PEERS: Peers<'static> = Peers { table: CLIENTS, link_fields: &LINK_FIELDS, mac: |row| mac_of_value(&row.value) };
+
+fn peers<'a>(scope: &Scope<'a>) -> Peers<'a> {
+    let mac = |row: &Row| mac_of_value(&row.value);
+    Peers { rows: scope.rows.of(CLIENTS), tables: &[CLIENTS], link_fields: &LINK_FIELDS, mac }
+}
 
 /// An access point of a sector. A B5 has the tables of the sector too, without clients.
 fn is_sector(scope: &Scope<'_>) -> bool {
@@ -102,7 +106,7 @@ fn requests(scope: &Scope<'_>) -> Vec<Oid> {
     let mut oids = vec![Oid::from(TEMPERATURE)];
     if is_sector(scope) {
         oids.extend([7, 9, 10].map(|column| cell(SECTOR, column, &[1])));
-        for station in PEERS.select(scope).chosen() {
+        for station in peers(scope).select(scope).chosen() {
             oids.extend(CLIENT_COLUMNS.map(|column| cell(CLIENT, column, &station.row.index)));
         }
         return oids;
@@ -122,7 +126,7 @@ fn requests(scope: &Scope<'_>) -> Vec<Oid> {
 
 fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     let mut decoded = if is_sector(scope) {
-        let mut decoded = PEERS.decode(scope, |station| client(answers, station, scope));
+        let mut decoded = peers(scope).decode(scope, |station| client(answers, station, scope));
         for radio in &mut decoded.radios {
             let of = |column| unless(answers.reading(&cell(SECTOR, column, &[1]), 1.0), &[0.0]);
             radio.set("channel_mhz", of(7));
@@ -208,7 +212,7 @@ fn client(answers: &Answers, station: &Station<'_>, scope: &Scope<'_>) -> Option
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, poll, poll_as, sector, without};
+    use super::super::tests::{check, packets, poll, poll_as, sector, without};
     use super::*;
 
     const B5: &str = "
@@ -315,5 +319,11 @@ mod tests {
         assert_eq!(read(0, "capacity_tx_mbps").get(), Some(195.0));
         assert_eq!(read(0, "rsl_dbm").map(|v| (v * 10.0).round()), Reading::value(-582.0));
         assert_eq!(read(1, "strangers_count"), Reading::value(1.0));
+    }
+
+    #[tokio::test]
+    async fn a_poll_costs_two_packets_at_most() {
+        let packets = packets(B5).await;
+        assert!(packets <= 2, "{packets}");
     }
 }

@@ -4,14 +4,22 @@
 //! normal form: units converted once, sentinels and lies made missing with the reason, and a quantity that the family
 //! never offers left out. What the family asks for and the device lacks is `NotOffered`.
 
-mod carriers;
+mod cambium_cnwave60;
+mod cambium_epmp;
+mod cambium_pmp450;
+mod cambium_ptp;
 mod generic;
 mod mikrotik;
+mod mikrotik_lte;
+mod mikrotik_wifi;
 mod ubiquiti;
 mod ubiquiti_af60;
+mod ubiquiti_airfiber;
 mod ubiquiti_airmax;
+mod ubiquiti_ltu;
 
 mod aviat_wtm;
+mod carriers;
 mod ceragon;
 mod ligowave;
 mod mimosa;
@@ -33,8 +41,19 @@ use crate::model::{Missing, Provenance, Reading};
 #[rustfmt::skip] // One a line.
 pub static PROFILES: &[&Family] = &[
     &ubiquiti_af60::FAMILY,
+    &ubiquiti_airfiber::FAMILY,
+    &ubiquiti_ltu::FAMILY,
     &ubiquiti_airmax::FAMILY,
     &mikrotik::FAMILY,
+    &cambium_epmp::FAMILY,
+    &cambium_pmp450::FAMILY,
+    &cambium_ptp::PTP250,
+    &cambium_ptp::PTP500,
+    &cambium_ptp::PTP600,
+    &cambium_ptp::PTP650,
+    &cambium_ptp::PTP670,
+    &cambium_ptp::PTP800,
+    &cambium_cnwave60::FAMILY,
     &mimosa::FAMILY,
     // Before EtherHaul, whose sysObjectID is the beginning of this one.
     &siklu_multihaul::FAMILY,
@@ -361,18 +380,20 @@ pub struct Decoded {
 /// What a table of peers needs to become radios.
 #[derive(Debug, Clone, Copy)]
 pub struct Peers<'a> {
-    /// The table, by its name.
-    pub table: &'static str,
+    /// Its rows, which may be those of another table where a device lacks the column that was meant.
+    pub rows: &'a [Row],
+    /// The tables to look at again when a row has gone.
+    pub tables: &'a [&'static str],
     /// Fields that end with the link.
     pub link_fields: &'a [&'static str],
     /// The MAC address of a row's peer.
     pub mac: fn(&Row) -> Option<String>,
 }
 
-impl Peers<'_> {
+impl<'a> Peers<'a> {
     /// Which rows are to be read.
-    pub fn select<'r>(&self, scope: &Scope<'r>) -> Selection<'r> {
-        scope.select(scope.rows.of(self.table), self.mac)
+    pub fn select(&self, scope: &Scope<'_>) -> Selection<'a> {
+        scope.select(self.rows, self.mac)
     }
 
     /// One radio a peer that is ours, as `read` gives it; `None` of it: the row has gone, and the link with it. A peer
@@ -392,7 +413,7 @@ impl Peers<'_> {
             Selection::Sector { ours, strangers } => decoded.radios.push(Radio::of_sector(ours.len(), *strangers)),
         }
         if decoded.radios.iter().any(Radio::is_down) {
-            decoded.stale.push(self.table);
+            decoded.stale.extend(self.tables);
         }
         decoded
     }
@@ -468,6 +489,10 @@ pub fn gate(family: &Family, radio: &mut Radio) {
             "noise_floor_dbm" => (-130.0, -40.0),
             // Beyond what the signal levels above allow.
             "snr_db" | "remote_snr_db" | "cinr_db" => (-30.0, 100.0),
+            // 3GPP TS 38.133, section 10.1, which contains those of TS 36.133 for LTE.
+            "rsrp_dbm" => (-156.0, -31.0),
+            "rsrq_db" => (-43.0, 20.0),
+            "sinr_db" => (-23.0, 40.0),
             "tx_power_dbm" => (-40.0, 45.0),
             field if field.ends_with("_percent") => (0.0, 100.0),
             // No terrestrial link is longer: the curve of the Earth ends them before.
@@ -485,6 +510,16 @@ pub fn unless(reading: Reading, sentinels: &[f64]) -> Reading {
     match reading.get() {
         Some(value) if sentinels.contains(&value) => Reading::Missing(Missing::Sentinel),
         _ => reading,
+    }
+}
+
+/// Signal levels of both chains or polarisations as one: the sum of their powers, as radios combine them themselves. One
+/// alone stands for itself.
+pub fn combined(first: Reading, second: Reading) -> Reading {
+    match (first.get(), second.get()) {
+        (Some(a), Some(b)) => Reading::value(10.0 * (10f64.powf(a / 10.0) + 10f64.powf(b / 10.0)).log10()),
+        (None, Some(_)) => second,
+        _ => first,
     }
 }
 

@@ -132,7 +132,7 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, poll, without};
+    use super::super::tests::{check, packets, poll, without};
     use super::*;
 
     const RAY: &str = "
@@ -212,5 +212,11 @@ mod tests {
         // maxNetBitrate is in Mbps: taken for kbps it would be a link of 1 Mbps.
         let radio = &poll(&RAY.replace("int 655120", "int 2000000")).await.radios[0];
         assert_eq!(radio.reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::Implausible)));
+    }
+
+    #[tokio::test]
+    async fn a_poll_costs_two_packets_at_most() {
+        let packets = packets(RAY).await;
+        assert!(packets <= 2, "{packets}");
     }
 }

@@ -128,7 +128,7 @@ fn link(answers: &Answers) -> Radio {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, poll, poll_as, sector, without};
+    use super::super::tests::{check, packets, poll, poll_as, sector, without};
     use super::*;
 
     const RADWIN: &str = "
@@ -194,5 +194,11 @@ mod tests {
         let (polled, _) = poll_as(&hbs, sector(&["020000000001"])).await;
         assert_eq!(polled.radios[0].reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::NotMeasured)));
         assert_eq!(polled.radios[1].reading("peers_count"), Some(Reading::value(2.0)));
+    }
+
+    #[tokio::test]
+    async fn a_poll_costs_two_packets_at_most() {
+        let packets = packets(RADWIN).await;
+        assert!(packets <= 2, "{packets}");
     }
 }

@@ -224,7 +224,7 @@ fn set_standby(radio: &mut Radio, answers: &Answers, scope: &Scope<'_>, link: &L
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, poll, without};
+    use super::super::tests::{check, packets, poll, without};
     use super::*;
 
     const XPIC: &str = "
@@ -349,5 +349,11 @@ mod tests {
         let radio = &poll(&without(XPIC, "@s.17.")).await.radios[0];
         assert_eq!(radio.reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::NotOffered)));
         assert_eq!(radio.reading("rsl_dbm"), Some(Reading::value(-46.0)));
+    }
+
+    #[tokio::test]
+    async fn a_poll_costs_two_packets_at_most() {
+        let packets = packets(XPIC).await;
+        assert!(packets <= 2, "{packets}");
     }
 }

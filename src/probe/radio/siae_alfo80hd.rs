@@ -62,7 +62,7 @@ fn decode(answers: &Answers, _: &Scope<'_>) -> Decoded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, poll};
+    use super::super::tests::{check, packets, poll};
     use super::*;
 
     const HD: &str = "
@@ -104,5 +104,11 @@ mod tests {
         let radio = &poll(&HD.replace("int 1020000", "str 1020000\0").replace("int -41", "oid 0.0")).await.radios[0];
         assert_eq!(radio.reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::Malformed)));
         assert_eq!(radio.reading("link_up_flag"), Some(Reading::Missing(Missing::Malformed)));
+    }
+
+    #[tokio::test]
+    async fn a_poll_costs_two_packets_at_most() {
+        let packets = packets(HD).await;
+        assert!(packets <= 2, "{packets}");
     }
 }

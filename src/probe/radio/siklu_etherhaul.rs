@@ -142,7 +142,7 @@ fn width(answers: &Answers) -> Reading {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, poll, without};
+    use super::super::tests::{check, packets, poll, without};
     use super::*;
 
     const EH: &str = "
@@ -217,5 +217,11 @@ mod tests {
         assert_eq!(read("gauge 700", "str 700 Mbps").await, Reading::Missing(Missing::Malformed));
         assert_eq!(read("gauge 700", "gauge 4294967").await, Reading::Missing(Missing::Implausible));
         assert_eq!(read("int 188", "int 6").await, Reading::Missing(Missing::NotOffered));
+    }
+
+    #[tokio::test]
+    async fn a_poll_costs_two_packets_at_most() {
+        let packets = packets(EH).await;
+        assert!(packets <= 2, "{packets}");
     }
 }

@@ -117,7 +117,7 @@ fn link(answers: &Answers, row: &Row, several: bool) -> Radio {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, poll, poll_as, sector, without};
+    use super::super::tests::{check, packets, poll, poll_as, sector, without};
     use super::*;
 
     const MH: &str = "
@@ -177,5 +177,11 @@ mod tests {
         let polled = poll(&MH.replace("str 9.0", "str n/a").replace("gauge 2500", "gauge 0")).await;
         assert_eq!(polled.radios[0].reading("snr_db"), Some(Reading::Missing(Missing::Malformed)));
         assert_eq!(polled.radios[0].reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::Sentinel)));
+    }
+
+    #[tokio::test]
+    async fn a_poll_costs_two_packets_at_most() {
+        let packets = packets(MH).await;
+        assert!(packets <= 2, "{packets}");
     }
 }

@@ -31,6 +31,17 @@ pub(super) fn check(radio: &Radio, expected: &[&str]) {
     assert_eq!(show(radio), expected);
 }
 
+/// Packets of a poll of a device that is known.
+pub(super) async fn packets(fixture: &str) -> u64 {
+    let clock = ManualClock::at(crate::model::UnixMillis(1_000_000));
+    let mut poller = poll_as(fixture, Manner::default()).await.1;
+    // The first poll may have found tables that it wants to look at again.
+    poller.poll(&*clock).await.unwrap();
+    (poller.session.gets, poller.session.nexts) = (0, 0);
+    poller.poll(&*clock).await.unwrap();
+    poller.session.gets + poller.session.nexts
+}
+
 pub(super) fn sector(peers: &[&str]) -> Manner {
     Manner { sector: true, peers: peers.iter().map(|&p| p.to_owned()).collect(), ..Manner::default() }
 }

@@ -66,8 +66,9 @@ fn cell(column: u32, row: &Row) -> Oid {
     Oid::of(&[STATION, &[column]].concat(), &row.index)
 }
 
-fn peers<'a>(link_fields: &'a [&'static str]) -> Peers<'a> {
-    Peers { table: STATIONS, link_fields, mac: |row| mac_of_arcs(row.index.get(..6)?) }
+fn peers<'a>(scope: &Scope<'a>, link_fields: &'a [&'static str]) -> Peers<'a> {
+    let mac = |row: &Row| mac_of_arcs(row.index.get(..6)?);
+    Peers { rows: scope.rows.of(STATIONS), tables: &[STATIONS], link_fields, mac }
 }
 
 fn decode_info(answers: &Answers, _: &Rows) -> Info {
@@ -79,7 +80,7 @@ fn decode_info(answers: &Answers, _: &Rows) -> Info {
 
 fn requests(scope: &Scope<'_>) -> Vec<Oid> {
     let mut oids = vec![FREQUENCY.into(), WIDTH.into()];
-    for station in peers(&[]).select(scope).chosen() {
+    for station in peers(scope, &[]).select(scope).chosen() {
         oids.push(cell(2, station.row));
         oids.extend(OCTETS.iter().map(|column| cell(*column, station.row)));
         oids.extend(CAPACITIES.iter().map(|(_, column)| cell(*column, station.row)));
@@ -91,7 +92,7 @@ fn requests(scope: &Scope<'_>) -> Vec<Oid> {
 fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     let fields = link_fields();
     // Without a row the link has gone, or its peer was replaced.
-    let mut decoded = peers(&fields).decode(scope, |station| station_radio(answers, station, scope));
+    let mut decoded = peers(scope, &fields).decode(scope, |station| station_radio(answers, station, scope));
     for radio in &mut decoded.radios {
         radio.set("channel_mhz", unless(answers.reading(&FREQUENCY.into(), 1.0), &[0.0]));
         radio.set("channel_width_mhz", unless(answers.reading(&WIDTH.into(), 1.0), &[0.0]));
