@@ -30,7 +30,8 @@ const IF_OUT_ERRORS: &[u32] = &[1, 3, 6, 1, 2, 1, 2, 2, 1, 20];
 const IF_NAME: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 1];
 const IF_HC_IN_OCTETS: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 6];
 const IF_HC_OUT_OCTETS: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 10];
-const IF_HIGH_SPEED: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 15];
+/// Mbps.
+pub const IF_HIGH_SPEED: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 15];
 
 /// ethernetCsmacd (IANAifType-MIB).
 const ETHERNET: i32 = 6;
@@ -40,9 +41,9 @@ const IF_SPEED_SATURATED: f64 = 4_294_967_295.0;
 /// ifHighSpeed in bps).
 const PORT_RATE_MAX_MBPS: f64 = 100_000.0;
 /// Beginnings of names of interfaces that say ifType 6 and are no Ethernet port.
-const NOT_PORTS: [&str; 22] = [
-    "ath", "bond", "br", "dummy", "eoip", "gre", "ifb", "lo", "ovpn", "ppp", "ra", "sit", "team", "teql", "tun", "tap",
-    "ubond", "veth", "vlan", "wg", "wifi", "wl",
+const NOT_PORTS: [&str; 23] = [
+    "ath", "bond", "br", "canopy", "dummy", "eoip", "gre", "ifb", "lo", "ovpn", "ppp", "ra", "sit", "team", "teql",
+    "tun", "tap", "ubond", "veth", "vlan", "wg", "wifi", "wl",
 ];
 
 /// One interface that may be polled.
