@@ -3,6 +3,7 @@
 mod commands;
 
 use std::io::IsTerminal;
+#[cfg(all(feature = "hub", feature = "sim"))]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one in the whole process")]
 enum Command {
     /// Watch a simulated network: radios, weather and trouble, everything embedded
     #[cfg(all(feature = "hub", feature = "sim"))]
@@ -72,9 +74,10 @@ Examples:
   vedetta demo --scenario storm.toml your own weather
   vedetta demo --network my.toml     your own inventory, simulated
 
-The time line, the poll interval and the hold times all run --speed times faster, so that 15 minutes of holding are
-30 seconds. Loopback always answers ICMP, so here the scenario answers pings; all else is real: SNMP, MQTT, the store,
-the mails (in a maildir).")]
+The time line, the poll interval and the hold times all run --speed times faster, so that 15
+minutes of holding are 30 seconds. Loopback always answers ICMP, so here the scenario answers
+pings, and tries of services; all else is real: SNMP, MQTT, the store, the mails (in a maildir).
+Without --scenario, an inventory of your own has fair weather.")]
 struct DemoArgs {
     /// How long, for instance 90s or 10m; without it until Ctrl-C
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
@@ -88,9 +91,9 @@ struct DemoArgs {
     /// How much faster than the clock
     #[arg(long, default_value_t = 30.0, value_name = "N", value_parser = parse_speed)]
     speed: f64,
-    /// Where the page listens
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    /// Where the page listens; without it 127.0.0.1:8080, or another port where that is taken
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// UDP port of the simulated radios
     #[arg(long, default_value_t = 10161, value_name = "PORT")]
     snmp_port: u16,
@@ -255,7 +258,7 @@ struct SimulateArgs {
     /// How much faster than the clock the scenario runs
     #[arg(long, default_value_t = 1.0, value_name = "N", value_parser = parse_speed)]
     speed: f64,
-    /// UDP port of the simulated radios
+    /// UDP port of the simulated radios; those that the inventory has on loopback keep theirs
     #[arg(long, default_value_t = 10161, value_name = "PORT")]
     port: u16,
     /// Repeats the same noise
@@ -271,6 +274,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     crate::config::text::parse_duration(text).ok_or_else(|| format!("{text:?} is not a time such as 90s, 15m or 2h"))
 }
 
+#[cfg(feature = "sim")]
 fn parse_speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (1.0..=3600.0).contains(&speed) => Ok(speed),

@@ -68,6 +68,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<DemoReport> {
     };
     let network = parts.network.clone();
     let onebox = OneBox::build(parts, clock.clone()).await?;
+    let stored_before = onebox.hub.ledger().agent_samples()?;
     let mut progress = onebox.progress.clone();
     let (ledger, snapshots) = (onebox.hub.ledger(), onebox.hub.snapshots());
     let narrator = Narrator::new(&options, &onebox.hub, &network, truth);
@@ -91,7 +92,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<DemoReport> {
         () = progress.drained() => {}
     }
     let generated = progress.generated.iter().map(|g| *g.borrow()).sum();
-    let report = DemoReport::new(&snapshots.borrow().clone(), &ledger, generated)?;
+    let report = DemoReport::new(&snapshots.borrow().clone(), &ledger, generated, stored_before)?;
     delivery_switch.stop();
     watched.await?;
     world_switch.stop();

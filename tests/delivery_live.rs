@@ -344,20 +344,13 @@ async fn tls_with_client_certificates_and_rights_by_their_names() {
     let files = tempfile::tempdir().unwrap();
     make_certificates(files.path(), &["server", "_hub", AGENT]);
     let path = |name: &str| files.path().join(name);
-    let acl = format!(
-        "pattern write vedetta/v1/{n}/%u/data\npattern write vedetta/v1/{n}/%u/state\n\
-         pattern read vedetta/v1/{n}/%u/stored\npattern read vedetta/v1/{n}/_hub/state\n\
-         user _hub\ntopic readwrite vedetta/v1/{n}/#\n",
-        n = network()
-    );
-    std::fs::write(path("acl"), acl).unwrap();
-    let listener = format!(
-        "cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\nuse_identity_as_username true\nacl_file {}\n",
-        path("ca.pem").display(),
-        path("server.pem").display(),
-        path("server.key").display(),
-        path("acl").display(),
-    );
+    // The files that are shipped, with this test's directory in place of the system's, and its own port.
+    std::fs::write(path("acl"), include_str!("../deploy/mosquitto/acl")).unwrap();
+    let shipped = include_str!("../deploy/mosquitto/vedetta.conf");
+    let own = format!("{}/", files.path().display());
+    let settings = shipped.replace("/etc/vedetta/broker/", &own);
+    let (_, listener) = settings.split_once("listener 8883\n").unwrap();
+    let listener = listener.replace("persistence false\n", "");
     let mosquitto = Mosquitto::start(&listener, Some(dir));
     let with_certificate = |name: &str| {
         let client = (path(&format!("{name}.pem")), path(&format!("{name}.key")));

@@ -66,7 +66,7 @@ impl Snmpd {
     async fn probe_when_up(&mut self, access: &Access) -> Result<ProbeReport, ProbeError> {
         loop {
             match self.probe(access.clone()).await {
-                Err(ProbeError::Silent { source: SnmpError::Unreachable(_), .. }) => {
+                Err(ProbeError::Silent { error: SnmpError::Unreachable(_), .. }) => {
                     let ended = self.process.try_wait().unwrap();
                     assert_eq!(ended, None, "snmpd ended by itself");
                     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -118,9 +118,9 @@ async fn snmpd_answers_v2c_and_v3() {
 async fn snmpd_refuses_a_wrong_password_and_says_nothing_to_a_wrong_community() {
     let mut snmpd = Snmpd::start();
     let refused = snmpd.probe_when_up(&v3("wrong-password", "priv-password")).await;
-    assert!(matches!(refused, Err(ProbeError::Silent { source: SnmpError::Refused, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(ProbeError::Silent { error: SnmpError::Refused, .. })), "{refused:?}");
     let silent = snmpd.probe(Access::V2c { community: Secret::new("wrong") }).await;
-    assert!(matches!(silent, Err(ProbeError::Silent { source: SnmpError::Timeout, .. })), "{silent:?}");
+    assert!(matches!(silent, Err(ProbeError::Silent { error: SnmpError::Timeout, .. })), "{silent:?}");
 }
 
 /// The loopback interface, read by name, has ifHighSpeed and 64-bit counters in snmpd.

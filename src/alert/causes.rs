@@ -56,9 +56,9 @@ impl<'a> Causes<'a> {
         }
     }
 
-    /// Sites that are below target now, and would not be if this link were well.
-    pub fn sites_cleared_by(&mut self, edge: &EdgeId) -> BTreeSet<SiteId> {
-        let with = self.answer(std::slice::from_ref(edge)).0.clone();
+    /// Sites that are below target now, and would not be if these links were well.
+    pub fn sites_cleared_by(&mut self, edges: &[EdgeId]) -> BTreeSet<SiteId> {
+        let with = self.answer(edges).0.clone();
         self.answer(&[]).0.difference(&with).map(|(site, _)| site.clone()).collect()
     }
 

@@ -25,7 +25,14 @@ impl Engine {
         if let Some(bundle) = self.bundle_view(&link.id, view) {
             behind.extend(self.recent.behind(bundle));
         }
-        let mut below = causes.sites_cleared_by(&link.id);
+        // Whoever repairs a dark site has the operator's other links back at once.
+        let own = |edge: &EdgeId| view.edge(edge).filter(|other| other.wisp == link.wisp);
+        let mut restored = vec![link.id.clone()];
+        for other in incident.detail.also_down.iter().filter_map(own) {
+            behind.extend(self.recent.behind(other));
+            restored.push(other.id.clone());
+        }
+        let mut below = causes.sites_cleared_by(&restored);
         let all: Vec<SiteId> = behind.iter().cloned().collect();
         // Without any path left, restoring this link alone may not be enough; it is still one of those missing.
         below.extend(cut_off(view, &all));
@@ -39,13 +46,16 @@ impl Engine {
         let found = evidence::collect(&self.recent, &self.network, view, link);
         let shown = found.link.as_ref().and_then(|id| view.links.get(id.as_str())).unwrap_or(link);
         let figure = observe::figure(link, incident.direction.unwrap_or(Direction::Downstream));
-        let silent = |site: Option<&SiteId>| site.is_some_and(|s| evidence::site_is_silent(view, s));
+        let silent =
+            |site: Option<&SiteId>| site.filter(|s| self.dark.is_dark(s)).map(|s| self.others_down_at(&link.id, s));
+        let drop_db = [&found.near, &found.far].into_iter().flatten().filter_map(diagnosis::rsl_drop).reduce(f64::max);
         let diagnosis = diagnosis::diagnose(&Facts {
             near: found.near.as_ref(),
             far: found.far.as_ref(),
             limit: figure.limit.as_ref(),
-            neighbours: evidence::neighbours(&self.network, view, shown),
+            neighbours: evidence::neighbours(&self.recent, &self.network, view, shown, drop_db),
             profile: evidence::profile(shown),
+            channel_mhz: self.recent.channel_mhz(shown),
             silent: [silent(Some(&shown.near_site)), silent(shown.far_site.as_ref())],
         });
         incident.detail.towards = towards(link, incident.direction);

@@ -2,12 +2,13 @@
 //!
 //! The first rule that holds wins; "unknown" is an answer. The rules, in order:
 //! 1. **Port**: an Ethernet port at 100 Mbps or less sets the capacity.
-//! 2. **Power**: a supply below what its battery voltage allows, or a whole site silent.
-//! 3. **Rain fade**: RSL down, both ends alike (rain attenuates both directions alike), and other links of the family
+//! 2. **Power**: a supply below what its battery voltage allows, or a whole site silent on more than one link.
+//! 3. **Rain fade**: RSL down, both ends alike (rain attenuates both directions alike), and other links of the band
 //!    in the area down too. Never below 10 GHz, where rain costs under 0.1 dB/km (ITU-R P.838).
 //! 4. **Misalignment or obstruction**: RSL at least 8 dB down where it is known, the neighbours as usual.
 //! 5. **Interference**: SNR down while RSL stays.
 //! 6. **Congestion**: air time used up while RSL stays.
+//! 7. **Power**, with low confidence: a whole site silent behind this one link, which may as well be the link.
 
 use super::evidence::Neighbours;
 use super::incident::{Confidence, EvidenceEnd, Limit, LinkEnd, ProbableCause, Reason};
@@ -19,6 +20,8 @@ const STEP_DROP_DB: f64 = 8.0;
 /// Within this RSL counts as usual: what radios report moves by 1 to 2 dB with temperature alone.
 const USUAL_DB: f64 = 3.0;
 const SNR_DROP_DB: f64 = 5.0;
+/// Rain matters from here on.
+const RAIN_FROM_MHZ: f64 = 10_000.0;
 const AIRTIME_FULL_PERCENT: f64 = 90.0;
 const PORT_SLOW_MBPS: f64 = 100.0;
 /// Lead-acid systems of 12, 24 and 48 V, about empty (1.95 V a cell) below these; the first figure tells the system.
@@ -32,8 +35,10 @@ pub struct Facts<'a> {
     pub neighbours: Neighbours,
     /// Family of the radios.
     pub profile: Option<&'a str>,
-    /// Every device at the site of that end is silent: near, far.
-    pub silent: [bool; 2],
+    pub channel_mhz: Option<f64>,
+    /// Near, far: where every device at the site of that end is silent, how many other links are known to be down
+    /// there.
+    pub silent: [Option<usize>; 2],
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -50,13 +55,14 @@ impl Diagnosis {
 }
 
 pub fn diagnose(facts: &Facts<'_>) -> Diagnosis {
-    let drops = [rsl_drop(facts.near), rsl_drop(facts.far)];
+    let drops = [facts.near, facts.far].map(|end| rsl_drop(end?));
     let mut found = port(facts)
         .or_else(|| power(facts))
         .or_else(|| rain(facts, drops))
         .or_else(|| misaligned(facts, drops))
         .or_else(|| interference(facts, drops))
         .or_else(|| congestion(facts, drops))
+        .or_else(|| silent_behind_the_link(facts))
         .unwrap_or_else(|| unknown(drops));
     let supplies: Vec<f64> = ends(facts).filter_map(|(_, e)| e.supply_volts).collect();
     if found.cause != ProbableCause::Power && !supplies.is_empty() && !supplies.iter().any(|v| is_low(*v)) {
@@ -70,8 +76,9 @@ fn ends<'a>(facts: &Facts<'a>) -> impl Iterator<Item = (LinkEnd, &'a EvidenceEnd
     pair.into_iter().filter_map(|(end, evidence)| Some((end, evidence?)))
 }
 
-fn rsl_drop(end: Option<&EvidenceEnd>) -> Option<f64> {
-    Some(end?.rsl_dbm_usual? - end?.rsl_dbm?)
+/// By how much RSL is below what is usual, dB.
+pub fn rsl_drop(end: &EvidenceEnd) -> Option<f64> {
+    Some(end.rsl_dbm_usual? - end.rsl_dbm?)
 }
 
 fn is_low(volts: f64) -> bool {
@@ -86,32 +93,42 @@ fn port(facts: &Facts<'_>) -> Option<Diagnosis> {
 }
 
 fn power(facts: &Facts<'_>) -> Option<Diagnosis> {
-    let silent = |end: LinkEnd| facts.silent[usize::from(end == LinkEnd::Far)];
+    let silent = silent_end(facts);
     for (end, evidence) in ends(facts) {
         if let Some(volts) = evidence.supply_volts.filter(|v| is_low(*v)) {
             let confidence = if evidence.answers == Some(false) { Confidence::High } else { Confidence::Medium };
-            return Some(Diagnosis::new(ProbableCause::Power, confidence, vec![Reason::SupplyLow { end, volts }]));
+            let mut reasons = vec![Reason::SupplyLow { end, volts }];
+            reasons.extend(silent.filter(|(at, _)| *at == end).map(|(end, _)| Reason::SiteSilent { end }));
+            return Some(Diagnosis::new(ProbableCause::Power, confidence, reasons));
         }
     }
-    // Both sites silent is the path to them, not two power cuts.
-    match (silent(LinkEnd::Near), silent(LinkEnd::Far)) {
-        (true, false) => Some(Diagnosis::new(
-            ProbableCause::Power,
-            Confidence::Medium,
-            vec![Reason::SiteSilent { end: LinkEnd::Near }],
-        )),
-        (false, true) => Some(Diagnosis::new(
-            ProbableCause::Power,
-            Confidence::Medium,
-            vec![Reason::SiteSilent { end: LinkEnd::Far }],
-        )),
+    let (end, others) = silent.filter(|(_, others)| *others > 0)?;
+    // Seen from three sides or more.
+    let confidence = if others >= 2 { Confidence::High } else { Confidence::Medium };
+    Some(Diagnosis::new(ProbableCause::Power, confidence, vec![Reason::SiteSilent { end }]))
+}
+
+/// The end whose site is silent. Both sites silent is the path to them, not two power cuts.
+fn silent_end(facts: &Facts<'_>) -> Option<(LinkEnd, usize)> {
+    match facts.silent {
+        [Some(others), None] => Some((LinkEnd::Near, others)),
+        [None, Some(others)] => Some((LinkEnd::Far, others)),
         _ => None,
     }
 }
 
-/// Families that work at 5 GHz, where rain does not matter.
-fn below_10_ghz(profile: Option<&str>) -> bool {
-    profile.is_some_and(|p| p.contains("airmax") || p.contains("5ghz") || p.contains("classic"))
+fn silent_behind_the_link(facts: &Facts<'_>) -> Option<Diagnosis> {
+    let (end, _) = silent_end(facts)?;
+    Some(Diagnosis::new(ProbableCause::Power, Confidence::Low, vec![Reason::SiteSilent { end }]))
+}
+
+/// Where rain does not matter: by frequency, else by the families that work at 5 GHz.
+fn below_10_ghz(facts: &Facts<'_>) -> bool {
+    match (facts.channel_mhz, facts.profile) {
+        (Some(mhz), _) => mhz < RAIN_FROM_MHZ,
+        (None, Some(p)) => p.contains("airmax") || p.contains("5ghz") || p.contains("classic"),
+        (None, None) => false,
+    }
 }
 
 fn fell(drops: [Option<f64>; 2]) -> Reason {
@@ -127,7 +144,7 @@ fn rain(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
     let fading = !known.is_empty() && known.iter().all(|db| *db >= RAIN_DROP_DB);
     let alike = !matches!(drops, [Some(a), Some(b)] if (a - b).abs() > SYMMETRY_DB);
     let n = facts.neighbours.faded;
-    if !fading || !alike || n == 0 || below_10_ghz(facts.profile) {
+    if !fading || !alike || n == 0 || below_10_ghz(facts) {
         return None;
     }
     let confidence = if n >= 2 && known.len() == 2 { Confidence::High } else { Confidence::Medium };
@@ -146,9 +163,9 @@ fn misaligned(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
         reasons.push(Reason::NeighboursSteady { n });
     }
     // Without neighbours to compare with, rain at high frequencies cannot be ruled out.
-    let rain_out = steady || below_10_ghz(facts.profile);
+    let rain_out = steady || below_10_ghz(facts);
     let confidence = match (known.len(), rain_out) {
-        (2, true) if n >= 2 || below_10_ghz(facts.profile) => Confidence::High,
+        (2, true) if n >= 2 || below_10_ghz(facts) => Confidence::High,
         (_, true) => Confidence::Medium,
         (_, false) => Confidence::Low,
     };
@@ -213,7 +230,8 @@ mod tests {
             limit: None,
             neighbours: Neighbours { faded, steady },
             profile: Some("ubiquiti-af60"),
-            silent: [false, false],
+            channel_mhz: None,
+            silent: [None, None],
         }
     }
 
@@ -235,6 +253,21 @@ mod tests {
         let (near, far) = (end(-68.0), end(-66.0));
         let facts = Facts { profile: Some("ubiquiti-airmax-ac"), ..facts(&near, &far, 3, 0) };
         check(&facts, ProbableCause::Misalignment, Confidence::High);
+    }
+
+    #[test]
+    fn the_band_is_told_by_frequency_before_the_name() {
+        let (near, far) = (end(-68.0), end(-66.0));
+        for (profile, channel_mhz, cause) in [
+            ("mikrotik", Some(58_320.0), ProbableCause::RainFade),
+            ("mikrotik", Some(5_745.0), ProbableCause::Misalignment),
+            ("mikrotik", None, ProbableCause::RainFade),
+            ("ubiquiti-airmax-ac", None, ProbableCause::Misalignment),
+            ("ubiquiti-airmax-ac", Some(24_050.0), ProbableCause::RainFade),
+        ] {
+            let found = diagnose(&Facts { profile: Some(profile), channel_mhz, ..facts(&near, &far, 2, 3) });
+            assert_eq!(found.cause, cause, "{profile} at {channel_mhz:?}");
+        }
     }
 
     #[test]
@@ -270,10 +303,16 @@ mod tests {
         near.answers = Some(false);
         check(&facts(&near, &far, 0, 0), ProbableCause::Power, Confidence::High);
         let well = end(-55.0);
-        let silent = Facts { silent: [false, true], ..facts(&well, &far, 0, 0) };
+        let silent = Facts { silent: [None, Some(1)], ..facts(&well, &far, 0, 0) };
         check(&silent, ProbableCause::Power, Confidence::Medium);
+        check(&Facts { silent: [None, Some(2)], ..silent }, ProbableCause::Power, Confidence::High);
         // Two silent sites at once are the path to them.
-        check(&Facts { silent: [true, true], ..silent }, ProbableCause::Unknown, Confidence::Low);
+        check(&Facts { silent: [Some(1), Some(1)], ..silent }, ProbableCause::Unknown, Confidence::Low);
+        // Behind one link only: perhaps the link.
+        let behind = Facts { silent: [None, Some(0)], ..silent };
+        check(&behind, ProbableCause::Power, Confidence::Low);
+        let (near, far) = (end(-72.0), end(-71.0));
+        check(&Facts { near: Some(&near), far: Some(&far), ..behind }, ProbableCause::Misalignment, Confidence::Low);
     }
 
     #[test]
@@ -291,7 +330,8 @@ mod tests {
             limit: None,
             neighbours: Neighbours::default(),
             profile: None,
-            silent: [false, false],
+            channel_mhz: None,
+            silent: [None, None],
         };
         check(&bare, ProbableCause::Unknown, Confidence::Low);
         assert!(diagnose(&bare).reasons.is_empty());

@@ -11,6 +11,8 @@
 //! weak. A bundle tells about its members, unless it is the member that explains the bundle. A member whose bundle
 //! still carries what is required has lost redundancy only: minor.
 //!
+//! Outages at a site that has gone dark are one trouble too (`dark`).
+//!
 //! **Causes** are asked for, not assumed (`causes`), at opening and at every step while the breach lasts. A
 //! consequence whose cause has ended waits once more for its own hold time before it counts as a root: the child is
 //! often seen well a little later than the parent. An effect whose only cause is still pending waits for it, at most
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::causes::Causes;
+use super::dark::Dark;
 use super::describe::cut_off;
 use super::evidence::Recent;
 use super::explain::Explained;
@@ -52,9 +55,9 @@ const SINCE_INTERVALS_MAX: u32 = 2;
 
 /// See the module.
 pub struct Engine {
-    settings: AlertSettings,
+    pub(super) settings: AlertSettings,
     pub(super) network: Arc<Network>,
-    interval: Duration,
+    pub(super) interval: Duration,
     pub(super) live: BTreeMap<Key, Incident>,
     /// When each was last handed out to be written.
     written: BTreeMap<Key, UnixMillis>,
@@ -65,6 +68,7 @@ pub struct Engine {
     memory: Memory,
     memory_changed: bool,
     pub(super) recent: Recent,
+    pub(super) dark: Dark,
     next_number: u64,
 }
 
@@ -83,6 +87,7 @@ impl Engine {
             memory: Memory::default(),
             memory_changed: false,
             recent: Recent::default(),
+            dark: Dark::default(),
             next_number: next_number.max(given + 1),
         };
         let (mut closed, mut live): (Vec<_>, Vec<_>) = restored.into_iter().partition(|i| !i.is_live());
@@ -145,6 +150,7 @@ impl Engine {
     pub fn step(&mut self, now: UnixMillis, view: &NetworkView, what_if: &dyn WhatIf) -> Vec<Incident> {
         self.memory_changed |= self.memory.observe(view, now);
         self.recent.observe(view, now);
+        self.dark = Dark::of(view);
         let before = self.live.clone();
         let mut ended = self.close_strays(now);
         let mut ready = Vec::new();
@@ -299,7 +305,11 @@ impl Engine {
         for key in day_without_loss {
             self.end(&key, now, ended_now);
         }
-        ready.sort();
+        // Outages at a dark site first, the weightiest of them before the others; then by rank.
+        ready.sort_by_cached_key(|key| {
+            let order = self.dark_order(key);
+            (order.is_none(), order, key.clone())
+        });
         for key in ready {
             if key.condition == Condition::CapacityBelow && self.is_told_as_down(&key, view) {
                 continue;
@@ -333,6 +343,10 @@ impl Engine {
         match &key.subject {
             Subject::Edge(edge) => {
                 if let Some(link) = view.edge(edge) {
+                    if let Some((site, others)) = self.dark_site(key, &incident) {
+                        incident.detail.dark_site = Some(site);
+                        incident.detail.also_down = others;
+                    }
                     self.concern(&mut incident, link, view, causes);
                     self.evidence(&mut incident, link, view);
                 }
@@ -350,6 +364,14 @@ impl Engine {
         self.next_number += 1;
         announce(&mut incident);
         self.live.insert(key.clone(), incident);
+        self.tell_operator(key);
+    }
+
+    fn tell_operator(&mut self, key: &Key) {
+        let tells = self.concerns_another_operator(key);
+        if let Some(incident) = self.live.get_mut(key) {
+            incident.detail.operator_only |= tells && !incident.detail.announced && incident.severity > Severity::Minor;
+        }
     }
 
     /// Of what is open: severity (it only rises), causes, and whether it is told.

@@ -13,6 +13,13 @@ const AREA_KM: f64 = 15.0;
 /// A neighbour that lost this much is fading too.
 const NEIGHBOUR_FADE_DB: f64 = 3.0;
 
+/// Rain is charged by the kilometre. A neighbour speaks against it only if the same rain would have cost it at least
+/// twice the drop that counts as fading: a hop of a few hundred metres stays as usual in any weather.
+const NEIGHBOUR_EXPECTED_DB: f64 = 2.0 * NEIGHBOUR_FADE_DB;
+
+/// Frequencies within this ratio fade alike: 58 and 66 GHz do, 24 and 60 GHz do not (ITU-R P.838).
+const SAME_BAND_RATIO: f64 = 1.25;
+
 /// Mean radius of the Earth, IUGG.
 const EARTH_RADIUS_KM: f64 = 6371.0088;
 
@@ -29,6 +36,7 @@ struct Kept {
     rsl: Option<(f64, UnixMillis)>,
     snr_db: Option<f64>,
     noise_floor_dbm: Option<f64>,
+    channel_mhz: Option<f64>,
     supply_volts: Option<f64>,
     temperature_celsius: Option<f64>,
     port_rate_mbps: Option<f64>,
@@ -53,6 +61,11 @@ impl Recent {
         }
     }
 
+    /// Centre frequency of the link, as last known.
+    pub fn channel_mhz(&self, link: &LinkView) -> Option<f64> {
+        self.ends.get(&link.id)?.iter().flatten().find_map(|kept| kept.channel_mhz)
+    }
+
     /// Sites behind the link when it was last up, and now.
     pub fn behind(&self, link: &LinkView) -> BTreeSet<SiteId> {
         self.behind.get(&link.id).into_iter().flatten().chain(&link.behind).cloned().collect()
@@ -69,6 +82,7 @@ impl Kept {
         keep(&mut self.rsl, end.rsl_dbm.get().map(|dbm| (dbm, end.seen_at.unwrap_or(now))));
         keep(&mut self.snr_db, end.snr_db.get());
         keep(&mut self.noise_floor_dbm, end.noise_floor_dbm.get());
+        keep(&mut self.channel_mhz, end.channel_mhz.get());
         keep(&mut self.supply_volts, end.supply_volts.get());
         keep(&mut self.temperature_celsius, end.temperature_celsius.get());
         keep(&mut self.port_rate_mbps, end.port_rate_mbps.get());
@@ -132,19 +146,24 @@ fn evidence_end(network: &Network, end: &EndView, kept: Option<&Kept>) -> Eviden
     }
 }
 
-/// Links of the same family near this one: how many fade, how many are as usual. Those that cannot be told are
-/// neither.
+/// Links of the same band near this one: how many fade, how many are as usual. Those that cannot be told are neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Neighbours {
     pub faded: usize,
     pub steady: usize,
 }
 
-pub fn neighbours(network: &Network, view: &NetworkView, link: &LinkView) -> Neighbours {
+/// `drop_db`: what the link itself lost.
+pub fn neighbours(
+    recent: &Recent,
+    network: &Network,
+    view: &NetworkView,
+    link: &LinkView,
+    drop_db: Option<f64>,
+) -> Neighbours {
     let mut found = Neighbours::default();
-    let Some(here) = midpoint(network, link) else { return found };
-    for other in view.links.values().filter(|o| o.id != link.id && profile(o).is_some() && profile(o) == profile(link))
-    {
+    let (Some(here), Some(own_km)) = (midpoint(network, link), length_km(network, link)) else { return found };
+    for other in view.links.values().filter(|o| o.id != link.id && same_band(recent, o, link)) {
         // A parallel link between the same two sites shares masts and obstacles: it says nothing about the weather.
         let parallel = other.near_site == link.near_site && other.far_site == link.far_site;
         let near_enough = midpoint(network, other).is_some_and(|there| distance_km(here, there) <= AREA_KM);
@@ -153,11 +172,25 @@ pub fn neighbours(network: &Network, view: &NetworkView, link: &LinkView) -> Nei
         }
         match fade_db(other) {
             Some(db) if db >= NEIGHBOUR_FADE_DB => found.faded += 1,
-            Some(_) => found.steady += 1,
-            None => {}
+            Some(_) if would_fade(drop_db, own_km, length_km(network, other)) => found.steady += 1,
+            _ => {}
         }
     }
     found
+}
+
+/// Would rain that cost `drop_db` over `own_km` be seen on a path of this length?
+fn would_fade(drop_db: Option<f64>, own_km: f64, other_km: Option<f64>) -> bool {
+    let (Some(drop_db), Some(other_km)) = (drop_db, other_km) else { return false };
+    own_km > 0.0 && drop_db * other_km / own_km >= NEIGHBOUR_EXPECTED_DB
+}
+
+/// By frequency; by family where a frequency is not known.
+fn same_band(recent: &Recent, a: &LinkView, b: &LinkView) -> bool {
+    match (recent.channel_mhz(a), recent.channel_mhz(b)) {
+        (Some(a), Some(b)) => a.max(b) <= a.min(b) * SAME_BAND_RATIO,
+        _ => profile(a).is_some() && profile(a) == profile(b),
+    }
 }
 
 /// The larger drop of both ends, dB.
@@ -173,10 +206,21 @@ pub fn profile(link: &LinkView) -> Option<&str> {
     [&link.near, &link.far].into_iter().flatten().find_map(|end| end.profile.as_deref())
 }
 
-fn midpoint(network: &Network, link: &LinkView) -> Option<(f64, f64)> {
+/// Of both sites, degrees.
+fn places(network: &Network, link: &LinkView) -> Option<[(f64, f64); 2]> {
     let near = network.sites.get(link.near_site.as_str())?;
     let far = network.sites.get(link.far_site.as_ref()?.as_str())?;
-    Some((f64::midpoint(near.lat, far.lat), f64::midpoint(near.lon, far.lon)))
+    Some([(near.lat, near.lon), (far.lat, far.lon)])
+}
+
+fn midpoint(network: &Network, link: &LinkView) -> Option<(f64, f64)> {
+    let [near, far] = places(network, link)?;
+    Some((f64::midpoint(near.0, far.0), f64::midpoint(near.1, far.1)))
+}
+
+fn length_km(network: &Network, link: &LinkView) -> Option<f64> {
+    let [near, far] = places(network, link)?;
+    Some(distance_km(near, far))
 }
 
 /// Great-circle distance (haversine) of two points in degrees.
@@ -188,19 +232,19 @@ fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
     2.0 * EARTH_RADIUS_KM * h.sqrt().min(1.0).asin()
 }
 
-/// Of the two sites of an edge: are all devices that are polled there silent? Needs at least two of them, for one
-/// silent device is a device, not a site.
-pub fn site_is_silent(view: &NetworkView, site: &SiteId) -> bool {
-    let mut devices = BTreeMap::new();
-    for end in view.links.values().flat_map(|l| [&l.near, &l.far]).flatten().filter(|e| e.site == *site) {
-        devices.insert(end.device.clone(), end.answers);
-    }
-    devices.len() >= 2 && devices.values().all(|answers| *answers == Some(false))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_links_do_not_speak_against_rain() {
+        // 18 dB over 6 km is 3 dB a kilometre.
+        for (other_km, counts) in [(0.5, false), (1.9, false), (2.1, true), (12.0, true)] {
+            assert_eq!(would_fade(Some(18.0), 6.0, Some(other_km)), counts, "{other_km} km");
+        }
+        assert!(!would_fade(None, 6.0, Some(6.0)));
+        assert!(!would_fade(Some(18.0), 0.0, Some(6.0)));
+    }
 
     #[test]
     fn distances_agree_with_the_map() {

@@ -22,6 +22,9 @@ impl Engine {
         if let Some(told) = self.told_by(key, incident) {
             return told;
         }
+        if let Some(told) = self.told_at_dark_site(key, incident) {
+            return told;
+        }
         let effect = match &key.subject {
             Subject::Edge(edge) => Effect::Edge(edge),
             Subject::Site(site) => Effect::Promise(site, key.direction.unwrap_or(Direction::Downstream)),

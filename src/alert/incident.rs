@@ -129,9 +129,9 @@ pub enum Reason {
     RslFellOneEnd { end: LinkEnd, db: f64 },
     /// RSL is as usual.
     RslUsual,
-    /// Links of the same kind in the area are as usual.
+    /// Links of the same band in the area are as usual.
     NeighboursSteady { n: usize },
-    /// Links of the same kind in the area faded as well.
+    /// Links of the same band in the area faded as well.
     NeighboursFaded { n: usize },
     /// SNR fell while RSL stayed.
     SnrFell { end: LinkEnd, db: f64 },
@@ -191,6 +191,12 @@ pub struct Detail {
     pub orphan_since: Option<UnixMillis>,
     /// It was open, a root and not minor: mails went out, so that its end is told too.
     pub announced: bool,
+    /// It is told, but to its operator alone: the staff hear of the cause. See `alert::dark`.
+    pub operator_only: bool,
+    /// The site that went dark and took this link with it, and the other edges that fell there with it; of all
+    /// operators, so a mail to one of them must leave out the others'.
+    pub dark_site: Option<SiteId>,
+    pub also_down: Vec<EdgeId>,
     /// Time known to be in breach, without the stretch that runs now.
     pub below_ms: u64,
     /// Start of the stretch in breach that runs now.

@@ -1,6 +1,7 @@
 //! Which of what the hub sees is worth telling, to whom, and what caused it. [P]
 
 mod causes;
+mod dark;
 mod describe;
 mod diagnosis;
 pub mod engine;

@@ -6,6 +6,8 @@
 //!                                         └─ pair (bundle: main, spare) ─ ceva
 //! ```
 
+mod dark;
 mod properties;
 mod scenarios;
+mod weather;
 pub(crate) mod world;

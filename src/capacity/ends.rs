@@ -118,10 +118,11 @@ impl EndSlot {
             firmware: held.and_then(|h| h.firmware.clone()),
             modulation: held.and_then(|h| self.modulation(h)),
             rsl_dbm: get(radio, "rsl_dbm"),
-            rsl_dbm_usual: usual.rsl_dbm.median(),
+            rsl_dbm_usual: usual.rsl_dbm.usual(),
             snr_db: get(radio, "snr_db"),
-            snr_db_usual: usual.snr_db.median(),
+            snr_db_usual: usual.snr_db.usual(),
             noise_floor_dbm: either("noise_floor_dbm"),
+            channel_mhz: either("channel_mhz"),
             tx_power_dbm: either("tx_power_dbm"),
             airtime_percent: either("airtime_percent"),
             capacity_tx_mbps: get(radio, "capacity_tx_mbps"),
@@ -196,17 +197,20 @@ pub fn port(device: &Device, held: &DeviceReadings, fresh: Fresh) -> Option<Port
         .map(|(name, rate, at)| facts(name, rate, at))
 }
 
-/// Readings that "usual" is the median of: two hours at a poll a minute.
+/// Readings that "usual" is made of: two hours at a poll a minute.
 const USUAL_READINGS_MAX: usize = 120;
 /// Under so many readings nothing is usual yet.
 const USUAL_READINGS_MIN: usize = 5;
 
 /// The last readings of one level while its link was well.
+///
+/// A fade can leave a link all it needs for a long while, and must not become usual. Weather only takes level away,
+/// so the upper quartile is the level without it, as long as a quarter of the readings had none.
 #[derive(Debug, Clone, Default)]
 pub struct Ring {
     values: VecDeque<f64>,
     last_at: Option<UnixMillis>,
-    median: Option<f64>,
+    upper_quartile: Option<f64>,
 }
 
 impl Ring {
@@ -222,14 +226,11 @@ impl Ring {
         self.values.push_back(value);
         let mut sorted: Vec<f64> = self.values.iter().copied().collect();
         sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        self.median = (sorted.len() >= USUAL_READINGS_MIN).then(|| {
-            if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
-        });
+        self.upper_quartile = (sorted.len() >= USUAL_READINGS_MIN).then(|| sorted[sorted.len() * 3 / 4]);
     }
 
-    pub fn median(&self) -> Option<f64> {
-        self.median
+    pub fn usual(&self) -> Option<f64> {
+        self.upper_quartile
     }
 }
 

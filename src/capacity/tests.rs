@@ -2,6 +2,7 @@
 
 mod build;
 mod figures;
+mod kept;
 mod oracle;
 mod size;
 mod states;

@@ -231,6 +231,7 @@ fn seed(given: Option<u64>) -> u64 {
 
 #[cfg(feature = "hub")]
 mod hub {
+    #[cfg(feature = "sim")]
     use std::path::PathBuf;
     use std::process::ExitCode;
     use std::sync::Arc;
@@ -327,7 +328,12 @@ mod hub {
             Some(file) => network(file)?,
             None => Arc::new(example_network()?),
         };
-        let scenario = args.scenario.as_deref().map_or_else(|| Ok(Scenario::demo()), load_scenario)?;
+        let scenario = match (&args.scenario, &args.network) {
+            (Some(file), _) => load_scenario(file)?,
+            // The demo's own trouble is that of the example network.
+            (None, Some(_)) => Scenario::calm(),
+            (None, None) => Scenario::demo(),
+        };
         let seed = super::seed(args.seed);
         let data_dir = args.data.unwrap_or_else(temporary_dir);
         let options = DemoOptions {
@@ -336,7 +342,7 @@ mod hub {
             scenario,
             speed: args.speed,
             seed,
-            listen: args.listen,
+            listen: args.listen.unwrap_or_else(free_page_address),
             snmp_port: args.snmp_port,
             data_dir: data_dir.clone(),
             hub: args.hub.map(|file| accepted(load::load_hub(&file))).transpose()?,
@@ -359,6 +365,14 @@ mod hub {
             );
         }
         Ok(ExitCode::from(u8::from(report.samples.lost + report.samples.duplicates > 0)))
+    }
+
+    /// The usual address of the page, or another port where something else has that one.
+    #[cfg(feature = "sim")]
+    fn free_page_address() -> std::net::SocketAddr {
+        use crate::config::settings::WEB_LISTEN;
+        let free = |address| std::net::TcpListener::bind(address).and_then(|l| l.local_addr());
+        free(WEB_LISTEN).or_else(|_| free((WEB_LISTEN.ip(), 0).into())).unwrap_or(WEB_LISTEN)
     }
 
     /// The example network is part of the program, so that the demo runs anywhere.

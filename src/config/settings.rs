@@ -165,8 +165,6 @@ pub struct AlertSettings {
     pub down_open: Duration,
     /// 3 min.
     pub down_close: Duration,
-    /// 30 min: changes that are not urgent wait so long for company.
-    pub batch: Duration,
 }
 
 impl Default for AlertSettings {
@@ -178,7 +176,6 @@ impl Default for AlertSettings {
             capacity_close_margin: 0.20,
             down_open: minutes(3),
             down_close: minutes(3),
-            batch: minutes(30),
         }
     }
 }
@@ -194,7 +191,6 @@ impl AlertSettings {
             capacity_close_margin: self.capacity_close_margin,
             down_open: scale(self.down_open),
             down_close: scale(self.down_close),
-            batch: scale(self.batch),
         }
     }
 }

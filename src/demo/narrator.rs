@@ -99,8 +99,9 @@ impl Narrator {
             println!("  mails    {}", dir.display());
         }
         println!(
-            "  Radios answer real SNMP on loopback; loopback always answers ICMP, so here the scenario answers pings."
+            "  Radios answer real SNMP on loopback. Loopback always answers ICMP, so the scenario answers pings instead,"
         );
+        println!("  and tries of the (invented) services. All else is real.");
         println!("  Ctrl-C ends it.\n");
     }
 

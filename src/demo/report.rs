@@ -51,14 +51,16 @@ pub struct DemoMail {
 }
 
 impl DemoReport {
-    /// Reads the ledger and the last picture. Blocks.
-    pub fn new(snapshot: &Snapshot, ledger: &Ledger, generated: u64) -> anyhow::Result<Self> {
-        let stored = ledger.agent_samples()?;
+    /// Reads the ledger and the last picture; `stored_before` is what the ledger held at the start. Blocks.
+    pub fn new(snapshot: &Snapshot, ledger: &Ledger, generated: u64, stored_before: u64) -> anyhow::Result<Self> {
+        let stored = ledger.agent_samples()?.saturating_sub(stored_before);
+        // In a used data directory what an earlier run had left in its spools arrives as well.
+        let fresh = stored_before == 0;
         let samples = Samples {
             generated,
             stored,
             lost: generated.saturating_sub(stored),
-            duplicates: stored.saturating_sub(generated),
+            duplicates: if fresh { stored.saturating_sub(generated) } else { 0 },
         };
         let mut incidents: Vec<DemoIncident> = snapshot
             .incidents
@@ -78,7 +80,7 @@ impl DemoReport {
 /// Ends of links whose radio has been read.
 pub fn radios_read(snapshot: &Snapshot) -> usize {
     let ends = snapshot.view.links.values().flat_map(|l| [&l.near, &l.far]);
-    ends.flatten().filter(|end| end.capacity_tx_mbps.get().is_some() || end.rsl_dbm.get().is_some()).count()
+    ends.flatten().filter(|end| end.seen_at.is_some() && end.profile.is_some()).count()
 }
 
 fn incident(snapshot: &Snapshot, incident: &Incident) -> DemoIncident {

@@ -88,11 +88,13 @@ pub struct EndView {
     pub firmware: Option<String>,
     pub modulation: Option<String>,
     pub rsl_dbm: Reading,
-    /// Median while the link was well; `None` where it was not seen well for long enough.
+    /// Upper quartile while the link was well; `None` where it was not seen well for long enough.
     pub rsl_dbm_usual: Option<f64>,
     pub snr_db: Reading,
     pub snr_db_usual: Option<f64>,
     pub noise_floor_dbm: Reading,
+    /// Centre frequency: which weather matters.
+    pub channel_mhz: Reading,
     pub tx_power_dbm: Reading,
     pub airtime_percent: Reading,
     pub capacity_tx_mbps: Reading,

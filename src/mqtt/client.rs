@@ -22,7 +22,7 @@ use rumqttc::v5::mqttbytes::v5::{
     DisconnectReasonCode, Filter, LastWill, Packet, PubAckReason, Publish, PublishProperties, SubscribeReasonCode,
 };
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
-use rumqttc::{TlsConfiguration, Transport};
+use rumqttc::{Outgoing, TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::mpsc;
@@ -79,6 +79,9 @@ pub enum LinkError {
     Flooded,
     #[error("reading settings was interrupted")]
     Interrupted,
+    /// We ended it ourselves.
+    #[error("the connection was ended")]
+    Farewell,
 }
 
 /// What a connection is for.
@@ -212,6 +215,11 @@ pub async fn drive(
             }
             Err(e) => e,
         };
+        if matches!(error, LinkError::Farewell) {
+            // Whoever said farewell drops the receiver, and this future with it.
+            let _ = events.send(LinkEvent::Down(error)).await;
+            return events.closed().await;
+        }
         attempts.log(&config, &error);
         let pause = attempts.pause(&error);
         if events.send(LinkEvent::Down(error)).await.is_err() {
@@ -306,7 +314,12 @@ impl Session<'_> {
             }) => LinkError::TakenOver,
             e => LinkError::Connection(Box::new(e)),
         })?;
-        let Event::Incoming(packet) = event else { return Ok(()) };
+        let packet = match event {
+            Event::Incoming(packet) => packet,
+            // It has been sent: what the broker does next is no failure.
+            Event::Outgoing(Outgoing::Disconnect) => return Err(LinkError::Farewell),
+            Event::Outgoing(_) => return Ok(()),
+        };
         match packet {
             Packet::ConnAck(_) => {
                 let filters = self.config.subscriptions.iter().map(|f| Filter::new(f.clone(), QoS::AtLeastOnce));

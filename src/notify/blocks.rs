@@ -88,6 +88,10 @@ pub fn text(blocks: &[Block]) -> String {
     out
 }
 
+/// Mail programs break plain text at 78 to 80 columns; a table must stay below.
+const TABLE_COLUMNS_MAX: usize = 78;
+const GAP: &str = "  ";
+
 fn plain(text: &str) -> String {
     text.replace(BOLD, "")
 }
@@ -96,13 +100,42 @@ fn text_table(out: &mut String, head: &[String], rows: &[Vec<String>]) {
     let lines: Vec<&[String]> = std::iter::once(head).chain(rows.iter().map(Vec::as_slice)).collect();
     let width =
         |column: usize| lines.iter().filter_map(|l| l.get(column)).map(|c| plain(c).chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    for line in lines {
-        let cells: Vec<String> =
-            line.iter().zip(&widths).map(|(cell, width)| format!("{:<width$}", plain(cell))).collect();
-        out.push_str(cells.join("  ").trim_end());
-        out.push('\n');
+    let mut widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let label = widths.first().copied().unwrap_or(0);
+    let room = TABLE_COLUMNS_MAX.saturating_sub(label) / widths.len().saturating_sub(1).max(1);
+    if widths.iter().map(|w| w + GAP.len()).sum::<usize>() > TABLE_COLUMNS_MAX + GAP.len() {
+        widths.iter_mut().skip(1).for_each(|w| *w = (*w).min(room.saturating_sub(GAP.len())));
     }
+    for line in lines {
+        let cells: Vec<Vec<String>> =
+            line.iter().zip(&widths).map(|(cell, width)| wrap(&plain(cell), *width)).collect();
+        for n in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+            let parts: Vec<String> = cells
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{:<width$}", cell.get(n).map_or("", String::as_str)))
+                .collect();
+            out.push_str(parts.join(GAP).trim_end());
+            out.push('\n');
+        }
+    }
+}
+
+/// Lines of at most so many characters, where the words allow it.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 fn add(out: &mut String, text: fmt::Arguments<'_>) {
@@ -234,6 +267,27 @@ mod tests {
         assert_eq!(
             rich("vedi https://x.example/i/1."),
             "vedi <a href=\"https://x.example/i/1\" style=\"color:#0b57a4\">https://x.example/i/1</a>."
+        );
+    }
+
+    #[test]
+    fn wide_tables_break_within_their_cells() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let table = Block::Table {
+            head: row(["", "lato Municipio di Cortemilia", "lato POP Cortemilia"]),
+            rows: vec![row([
+                "Apparato",
+                "Rocket Prism 5AC Gen2, 10.38.120.111",
+                "Rocket Prism 5AC Gen2, 10.38.120.112",
+            ])],
+        };
+        let text = text(&[table]);
+        assert!(text.lines().all(|l| l.chars().count() <= TABLE_COLUMNS_MAX), "{text}");
+        assert_eq!(
+            text,
+            "          lato Municipio di Cortemilia       lato POP Cortemilia\n\
+             Apparato  Rocket Prism 5AC Gen2,             Rocket Prism 5AC Gen2,\n          \
+             10.38.120.111                      10.38.120.112\n"
         );
     }
 

@@ -5,8 +5,8 @@ use super::story::Story;
 use super::words;
 use crate::alert::incident::{ProbableCause, Reason};
 use crate::alert::{Condition, Severity, Subject};
-use crate::model::EdgeId;
 use crate::model::network::{Language, SiteKind};
+use crate::model::{EdgeId, WispId};
 
 /// What the people behind it notice.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,7 +134,7 @@ fn fact(story: &Story<'_>) -> String {
             format!("{since} {link} lavora su una {}.", bold("linea di riserva"))
         }
         (_, Effect::Backup, false) if who.is_empty() => {
-            format!("{since} {link} has worked on a {}.", bold("backup line"))
+            format!("{since} {link} has been running on a {}.", bold("backup line"))
         }
         (_, Effect::Backup, true) => {
             let are = if one { "è collegato" } else { "sono collegati" };
@@ -272,20 +272,55 @@ fn place(story: &Story<'_>) -> Vec<String> {
         Subject::Edge(EdgeId::Backhaul(_)) => story.pick("linea", "line"),
         _ => story.pick("tratta radio", "radio link"),
     };
-    let mut lines = vec![format!("{label} {what} {}.", story.name())];
-    let label = bold(story.pick("Di chi è:", "Whose:"));
+    let is_open = incident.closed_at.is_none();
+    let mut lines = match (story.dark_site(), story.italian()) {
+        (Some(site), true) if is_open => {
+            vec![format!("{label} sito di {site}, dove non risponde alcun apparato ({what} {}).", story.name())]
+        }
+        (Some(site), false) if is_open => {
+            vec![format!("{label} the site {site}, where no device answers ({what} {}).", story.name())]
+        }
+        _ => vec![format!("{label} {what} {}.", story.name())],
+    };
+    if is_open {
+        lines.extend(also_down(story));
+    }
+    let label = bold(story.pick("Di chi è:", "Run by:"));
     lines.push(match story.operator() {
         Some(wisp) => format!("{label} {}{}.", clean(&wisp.name), told(story).unwrap_or_default()),
-        None => format!("{label} {}.", story.pick("dell’Unione", "the Union’s own")),
+        None => format!("{label} {}.", story.pick("dell’Unione", "the Union")),
     });
     lines
+}
+
+/// The other links at a dark site, with the operator where it is another one.
+fn also_down(story: &Story<'_>) -> Option<String> {
+    let own = story.incident.wisp.as_ref();
+    let named = |(name, wisp): (String, Option<&WispId>)| {
+        let other = wisp.filter(|wisp| Some(*wisp) != own).and_then(|wisp| story.network.wisps.get(wisp.as_str()));
+        match other {
+            Some(wisp) => {
+                let told =
+                    if wisp.email.is_empty() { "" } else { story.pick(", avvisata a parte", ", notified separately") };
+                format!("{name}, {} {}{told}", story.pick("di", "run by"), clean(&wisp.name))
+            }
+            None => name,
+        }
+    };
+    let names: Vec<String> = story.also_down().into_iter().map(named).collect();
+    let label = if names.len() == 1 {
+        story.pick("Interrotta anche:", "Down too:")
+    } else {
+        story.pick("Interrotte anche:", "Down too:")
+    };
+    (!names.is_empty()).then(|| format!("{} {}.", bold(label), names.join("; ")))
 }
 
 /// `, avvisata alle 06:57`: only where the operator has an address.
 fn told(story: &Story<'_>) -> Option<String> {
     story.operator().filter(|w| !w.email.is_empty())?;
     let at = words::at_clock(story.language, &story.zone, story.incident.opened_at?);
-    Some(format!(", {} {at}", story.pick("avvisata", "told")))
+    Some(format!(", {} {at}", story.pick("avvisata", "notified")))
 }
 
 fn cause(story: &Story<'_>) -> String {
@@ -342,9 +377,9 @@ fn to_do(story: &Story<'_>) -> Vec<String> {
                 }
                 (false, None, true) => format!("Avvisare {name}: non abbiamo né indirizzo né telefono ({token})."),
                 (true, Some(phone), false) => {
-                    format!("Nothing for now. To press: {name}, phone {phone}, quoting {token}.")
+                    format!("Nothing for now. To follow up: {name}, phone {phone}, quoting {token}.")
                 }
-                (true, None, false) => format!("Nothing for now. To press {name}, quote {token}."),
+                (true, None, false) => format!("Nothing for now. To follow up with {name}, quote {token}."),
                 (false, Some(phone), false) => {
                     format!("Tell {name}, who has no mail address: phone {phone}, quoting {token}.")
                 }
@@ -368,8 +403,8 @@ fn to_do(story: &Story<'_>) -> Vec<String> {
             items.push(
                 story
                     .pick(
-                        "Chiedere sul posto se manca la corrente anche nel resto del paese.",
-                        "Ask on the spot whether the rest of the village is without power too.",
+                        "Chiedere sul posto se manca la corrente anche nei dintorni.",
+                        "Ask locally whether the surroundings are without power too.",
                     )
                     .into(),
             );
@@ -418,7 +453,7 @@ fn mayor(story: &Story<'_>) -> Option<String> {
             if italian {
                 format!(" L’operatore è stato avvisato {at}.")
             } else {
-                format!(" The operator was told {at}.")
+                format!(" The operator was notified {at}.")
             }
         }
         _ => String::new(),
@@ -473,18 +508,20 @@ fn over(story: &Story<'_>) -> String {
         (Condition::SamplesLost, _, true) => format!("la sonda di {who} non perde più misure da 24 ore."),
         (Condition::SamplesLost, _, false) => format!("the agent at {who} has lost no measurements for 24 hours."),
         (_, Effect::NoService, true) => format!("Internet funziona di nuovo {since} {day} per {who}{of}."),
-        (_, Effect::NoService, false) => format!("Internet has worked again {since} {day} for {who}{of}."),
+        (_, Effect::NoService, false) => format!("Internet has been working again {since} {day} for {who}{of}."),
         (_, Effect::Backup, true) => {
             format!("il collegamento principale funziona di nuovo {since} {day} per {who}{of}.")
         }
-        (_, Effect::Backup, false) => format!("the main connection has worked again {since} {day} for {who}{of}."),
+        (_, Effect::Backup, false) => {
+            format!("the main connection has been working again {since} {day} for {who}{of}.")
+        }
         (_, Effect::Slow, true) => format!("Internet è di nuovo regolare {since} {day} per {who}{of}."),
-        (_, Effect::Slow, false) => format!("Internet has been as it should be again {since} {day} for {who}{of}."),
+        (_, Effect::Slow, false) => format!("Internet has been back to normal {since} {day} for {who}{of}."),
         (_, Effect::None, true) => {
             format!("{} {} è di nuovo regolare {since} {day}.", radio(story), bold(&story.name()))
         }
         (_, Effect::None, false) => {
-            format!("{} {} has been as it should be again {since} {day}.", radio(story), bold(&story.name()))
+            format!("{} {} has been back to normal {since} {day}.", radio(story), bold(&story.name()))
         }
     };
     format!("{resolved} {said}")
@@ -499,10 +536,10 @@ fn mayor_at_the_end(story: &Story<'_>) -> Option<String> {
     let day = words::which_day(story.language, &story.zone, end, story.now);
     Some(match story.language {
         Language::Italian => {
-            format!("{} «Il collegamento è tornato regolare {clock} {day}.»", bold("Se chiama un sindaco:"))
+            format!("{} «Il collegamento è di nuovo regolare {clock} {day}.»", bold("Se chiama un sindaco:"))
         }
         Language::English => {
-            format!("{} “The connection has been fine again {clock} {day}.”", bold("If a mayor calls:"))
+            format!("{} “The connection has been back to normal {clock} {day}.”", bold("If a mayor calls:"))
         }
     })
 }

@@ -9,8 +9,8 @@ use super::blocks::{bold, clean};
 use super::words::{self, pick};
 use crate::alert::incident::{Confidence, EvidenceEnd, LinkEnd, ProbableCause, Reason};
 use crate::alert::{Condition, Incident, Subject};
-use crate::model::network::{Language, Network, Site, SiteKind, Wisp};
-use crate::model::{EdgeId, LinkId, SiteId, UnixMillis};
+use crate::model::network::{Language, Link, Network, Site, SiteKind, Wisp};
+use crate::model::{EdgeId, LinkId, SiteId, UnixMillis, WispId};
 
 /// Names written out in a mail; the rest are counted.
 const NAMES_MAX: usize = 12;
@@ -42,31 +42,62 @@ impl Story<'_> {
 
     /// `Bossolasco–Murazzano`; of a backhaul `Bossolasco–Internet`; of a site or an agent its name.
     pub fn name(&self) -> String {
-        let link = |id: &LinkId| self.network.links.get(id.as_str()).map(|link| self.network.link_sites(link));
-        let sites = match &self.incident.subject {
-            Subject::Edge(EdgeId::Link(id)) => link(id),
-            Subject::Edge(EdgeId::Bundle(id)) => {
-                self.network.bundles.get(id.as_str()).and_then(|b| b.links.first()).and_then(link)
-            }
-            Subject::Edge(EdgeId::Backhaul(id)) => {
-                let site = self.network.backhauls.get(id.as_str()).map(|b| self.site_name(&b.site));
-                return site.map_or_else(|| id.to_string(), |site| format!("{site}–Internet"));
-            }
-            Subject::Site(id) | Subject::Agent(id) => return self.site_name(id),
-        };
-        match sites {
-            Some((near, far)) => format!("{}–{}", self.site_name(&near), self.site_name(&far)),
-            None => self.incident.subject.as_str().to_owned(),
+        match &self.incident.subject {
+            Subject::Edge(edge) => self.edge_name(edge),
+            Subject::Site(id) | Subject::Agent(id) => self.site_name(id),
         }
+    }
+
+    fn edge_name(&self, edge: &EdgeId) -> String {
+        if let EdgeId::Backhaul(id) = edge {
+            let site = self.network.backhauls.get(id.as_str()).map(|b| self.site_name(&b.site));
+            return site.map_or_else(|| id.to_string(), |site| format!("{site}–Internet"));
+        }
+        match self.link_of(edge).map(|link| self.network.link_sites(link)) {
+            Some((near, far)) => format!("{}–{}", self.site_name(&near), self.site_name(&far)),
+            None => edge.as_str().to_owned(),
+        }
+    }
+
+    /// A link itself; of a bundle its first.
+    fn link_of(&self, edge: &EdgeId) -> Option<&Link> {
+        let id: &LinkId = match edge {
+            EdgeId::Link(id) => id,
+            EdgeId::Bundle(id) => self.network.bundles.get(id.as_str())?.links.first()?,
+            EdgeId::Backhaul(_) => return None,
+        };
+        self.network.links.get(id.as_str())
+    }
+
+    /// The site that went dark and took the link with it.
+    pub fn dark_site(&self) -> Option<String> {
+        self.incident.detail.dark_site.as_ref().map(|site| self.site_name(site))
+    }
+
+    /// The links that fell at the dark site together with this one: name and operator, in order of name, the first
+    /// [`NAMES_MAX`].
+    pub fn also_down(&self) -> Vec<(String, Option<&WispId>)> {
+        let operator = |edge: &EdgeId| match edge {
+            EdgeId::Backhaul(id) => self.network.backhauls.get(id.as_str()).map(|b| &b.wisp),
+            EdgeId::Link(_) | EdgeId::Bundle(_) => self.link_of(edge)?.wisp.as_ref(),
+        };
+        let mut names: Vec<_> =
+            self.incident.detail.also_down.iter().map(|edge| (self.edge_name(edge), operator(edge))).collect();
+        names.sort();
+        names.truncate(NAMES_MAX);
+        names
+    }
+
+    pub fn is_backhaul(&self) -> bool {
+        matches!(self.incident.subject, Subject::Edge(EdgeId::Backhaul(_)))
     }
 
     /// ` verso Murazzano`
     pub fn towards(&self) -> String {
         let to = self.pick("verso", "towards");
-        let backhaul = matches!(self.incident.subject, Subject::Edge(EdgeId::Backhaul(_)));
         match &self.incident.detail.towards {
             Some(site) => format!(" {to} {}", self.site_name(site)),
-            None if backhaul => format!(" {to} Internet"),
+            None if self.is_backhaul() => format!(" {to} Internet"),
             None => String::new(),
         }
     }
@@ -107,6 +138,11 @@ impl Story<'_> {
     pub fn names(&self, ids: &[SiteId]) -> String {
         let mut names: Vec<String> = ids.iter().map(|id| self.site_name(id)).collect();
         names.sort();
+        self.first_of(names)
+    }
+
+    /// The first [`NAMES_MAX`]; the rest are counted.
+    pub fn first_of(&self, mut names: Vec<String>) -> String {
         let more = names.len().saturating_sub(NAMES_MAX);
         if more > 1 {
             names.truncate(NAMES_MAX);
@@ -225,7 +261,8 @@ impl Story<'_> {
         }
     }
 
-    /// The reasons as sentences, each with a space before it. The neighbours matter only while it lasts.
+    /// The reasons as sentences, each with a space before it. The neighbours matter only while it lasts; that a dark
+    /// site is silent is said first of all then.
     pub fn reasons(&self) -> String {
         let over = self.incident.closed_at.is_some();
         let neighbour = |r: &Reason| matches!(r, Reason::NeighboursFaded { .. } | Reason::NeighboursSteady { .. });
@@ -234,6 +271,7 @@ impl Story<'_> {
         reasons
             .iter()
             .filter(|r| !(snr_says_it && matches!(r, Reason::RslUsual) || over && neighbour(r)))
+            .filter(|r| over || self.incident.detail.dark_site.is_none() || !matches!(r, Reason::SiteSilent { .. }))
             .filter_map(|r| self.reason(r))
             .flat_map(|text| [" ".to_owned(), text])
             .collect()
@@ -241,6 +279,8 @@ impl Story<'_> {
 
     fn reason(&self, reason: &Reason) -> Option<String> {
         let db = |value: f64| words::decimal(self.language, value, 0);
+        let over = self.incident.closed_at.is_some();
+        let tense = |now: &'static str, then: &'static str| if over { then } else { now };
         Some(match (reason, self.italian()) {
             (Reason::RslFellBothEnds { near_db, far_db }, italian) => {
                 let (near, far) = (self.end_name(LinkEnd::Near), self.end_name(LinkEnd::Far));
@@ -262,28 +302,26 @@ impl Story<'_> {
             (Reason::RslUsual, true) => "Il livello ricevuto è quello abituale.".into(),
             (Reason::RslUsual, false) => "The received level is as usual.".into(),
             (Reason::NeighboursSteady { n: 1 }, true) => {
-                "Un’altra tratta dello stesso tipo nella zona è regolare: pioggia improbabile.".into()
+                "Un’altra tratta della zona, nella stessa banda, è regolare: pioggia improbabile.".into()
             }
             (Reason::NeighboursSteady { n: 1 }, false) => {
-                "Another link of the same kind in the area is well: rain is unlikely.".into()
+                "Another link nearby, on the same band, is fine: rain is unlikely.".into()
             }
             (Reason::NeighboursSteady { .. }, true) => {
-                "Le altre tratte dello stesso tipo nella zona sono regolari: pioggia improbabile.".into()
+                "Le altre tratte della zona, nella stessa banda, sono regolari: pioggia improbabile.".into()
             }
             (Reason::NeighboursSteady { .. }, false) => {
-                "The other links of the same kind in the area are well: rain is unlikely.".into()
+                "The other links nearby, on the same band, are fine: rain is unlikely.".into()
             }
             (Reason::NeighboursFaded { n: 1 }, true) => {
-                "Nella zona cala anche un’altra tratta dello stesso tipo.".into()
+                "Nella zona è in calo anche un’altra tratta della stessa banda.".into()
             }
-            (Reason::NeighboursFaded { n: 1 }, false) => {
-                "Another link of the same kind in the area is fading too.".into()
-            }
+            (Reason::NeighboursFaded { n: 1 }, false) => "Another link nearby, on the same band, is fading too.".into(),
             (Reason::NeighboursFaded { n }, true) => {
-                format!("Nella zona calano anche altre {n} tratte dello stesso tipo.")
+                format!("Nella zona sono in calo anche altre {n} tratte della stessa banda.")
             }
             (Reason::NeighboursFaded { n }, false) => {
-                format!("{n} other links of the same kind in the area are fading too.")
+                format!("{n} other links nearby, on the same band, are fading too.")
             }
             (Reason::SnrFell { end, db: value }, true) => format!(
                 "Sul lato {} il rapporto segnale/rumore è sceso di {} dB, a livello ricevuto invariato.",
@@ -296,10 +334,12 @@ impl Story<'_> {
                 db(*value)
             ),
             (Reason::PortLimits { end, rate_mbps }, true) => {
-                format!("La porta Ethernet sul lato {} è negoziata a {} Mbps.", self.end_name(*end), db(*rate_mbps))
+                let is = tense("è", "era");
+                format!("La porta Ethernet sul lato {} {is} negoziata a {} Mbps.", self.end_name(*end), db(*rate_mbps))
             }
             (Reason::PortLimits { end, rate_mbps }, false) => {
-                format!("The Ethernet port at {} runs at {} Mbps.", self.end_name(*end), db(*rate_mbps))
+                let runs = tense("runs", "ran");
+                format!("The Ethernet port at {} {runs} at {} Mbps.", self.end_name(*end), db(*rate_mbps))
             }
             (Reason::SupplyLow { end, volts }, italian) => {
                 let volts = words::decimal(self.language, *volts, 1);
@@ -311,14 +351,19 @@ impl Story<'_> {
                 }
             }
             (Reason::SiteSilent { end }, true) => {
-                format!("Nel sito di {} non risponde alcun apparato.", self.end_name(*end))
+                let answers = tense("risponde", "rispondeva");
+                format!("Nel sito di {} non {answers} alcun apparato.", self.end_name(*end))
             }
-            (Reason::SiteSilent { end }, false) => format!("No device answers at {}.", self.end_name(*end)),
+            (Reason::SiteSilent { end }, false) => {
+                format!("No device at {} {}.", self.end_name(*end), tense("answers", "answered"))
+            }
             (Reason::AirtimeHigh { end, percent }, true) => {
-                format!("Sul lato {} il tempo radio è occupato al {} %.", self.end_name(*end), db(*percent))
+                let is = tense("è", "era");
+                format!("Sul lato {} il tempo radio {is} occupato al {} %.", self.end_name(*end), db(*percent))
             }
             (Reason::AirtimeHigh { end, percent }, false) => {
-                format!("Air time at {} is {}% used.", self.end_name(*end), db(*percent))
+                let is = tense("is", "was");
+                format!("Air time at {} {is} {}% used.", self.end_name(*end), db(*percent))
             }
             // The table has the volts.
             (Reason::SupplyGood, _) => return None,

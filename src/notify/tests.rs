@@ -61,12 +61,20 @@ fn network(language: Language) -> Network {
         mac: None,
         trust: false,
     };
+    let other = WispId::parse("belbo").unwrap();
+    let operator = |id: &WispId, name: &str| Wisp {
+        id: id.clone(),
+        name: format!("{name} (example)"),
+        email: vec![format!("noc@{id}.example")],
+        language,
+        phone: Some("0173 000000".into()),
+    };
     let link = |id: &str, near: &str, far: &str| Link {
         id: LinkId::parse(id).unwrap(),
         near: DeviceId::parse(near).unwrap(),
         far: DeviceId::parse(far).unwrap(),
         medium: Medium::Radio,
-        wisp: Some(wisp.clone()),
+        wisp: Some(if far.starts_with("igliano") { other.clone() } else { wisp.clone() }),
         cost: 10,
         duplex: None,
         target: None,
@@ -77,15 +85,21 @@ fn network(language: Language) -> Network {
         device("murazzano-af60", "murazzano", 12),
         device("bossolasco-5ghz", "bossolasco", 13),
         device("murazzano-5ghz", "murazzano", 14),
+        device("murazzano-paroldo", "murazzano", 15),
+        device("paroldo-murazzano", "paroldo", 16),
+        device("murazzano-igliano", "murazzano", 17),
+        device("igliano-murazzano", "igliano", 18),
     ];
     let links = [
         link("bossolasco-murazzano", "bossolasco-af60", "murazzano-af60"),
         link("bossolasco-murazzano-5ghz", "bossolasco-5ghz", "murazzano-5ghz"),
+        link("murazzano-paroldo", "murazzano-paroldo", "paroldo-murazzano"),
+        link("murazzano-igliano", "murazzano-igliano", "igliano-murazzano"),
     ];
     let bundle = Bundle {
         id: BundleId::parse("bossolasco-murazzano-coppia").unwrap(),
         mode: BundleMode::Standby,
-        links: links.iter().map(|l| l.id.clone()).collect(),
+        links: links[..2].iter().map(|l| l.id.clone()).collect(),
     };
     Network {
         id: NetworkId::parse("alta-langa").unwrap(),
@@ -94,17 +108,8 @@ fn network(language: Language) -> Network {
         language,
         simultaneity: 1.0,
         hub_site: None,
-        wisps: [(
-            wisp.clone(),
-            Wisp {
-                id: wisp.clone(),
-                name: "LangheNet (example)".into(),
-                email: vec!["noc@langhenet.example".into()],
-                language,
-                phone: Some("0173 000000".into()),
-            },
-        )]
-        .into(),
+        wisps: [(wisp.clone(), operator(&wisp, "LangheNet")), (other.clone(), operator(&other, "Belbo Wireless"))]
+            .into(),
         staff: vec![Staff { name: "Rete".into(), email: "tecnico@unione.example".into(), language }],
         sites: TOWNS.into_iter().map(|t| (site_id(t.0), town(t))).collect(),
         credentials: BTreeMap::new(),
@@ -232,6 +237,18 @@ fn down() -> Incident {
     with_mbps(made, 0.0)
 }
 
+/// Murazzano is without power, and with it two more links: one of the same operator, one of another.
+fn dark() -> Incident {
+    let mut made = down();
+    made.far.as_mut().unwrap().supply_volts = None;
+    made.confidence = Confidence::Medium;
+    made.detail.reasons = vec![Reason::SiteSilent { end: LinkEnd::Far }];
+    made.detail.dark_site = Some(site_id("murazzano"));
+    made.detail.also_down =
+        ["murazzano-igliano", "murazzano-paroldo"].map(|id| EdgeId::Link(LinkId::parse(id).unwrap())).to_vec();
+    made
+}
+
 fn standby() -> Incident {
     let bundle = EdgeId::Bundle(BundleId::parse("bossolasco-murazzano-coppia").unwrap());
     let mut made = with_mbps(incident(Condition::OnStandby, bundle), 97.0);
@@ -292,7 +309,7 @@ fn shown(mail: &Mail) -> String {
 fn mails_read_as_written_down() {
     for language in [Language::Italian, Language::English] {
         let network = network(language);
-        for (name, incident) in [("fade", fade()), ("down", down()), ("standby", standby())] {
+        for (name, incident) in [("fade", fade()), ("down", down()), ("dark", dark()), ("standby", standby())] {
             for (role, recipient) in [("wisp", wisp()), ("staff", Recipient::Staff(0))] {
                 let opened_at = incident.opened_at.unwrap();
                 let opened = render(&network, &incident, &recipient, NoticeKind::Opened, opened_at, &SENDER).unwrap();
@@ -376,6 +393,34 @@ fn another_operators_equipment_is_not_shown() {
     network.links.get_mut("bossolasco-murazzano").unwrap().wisp = Some(WispId::parse("other").unwrap());
     let mail = render(&network, &standby(), &wisp(), NoticeKind::Opened, at("2026-11-24T05:57:00Z"), &SENDER).unwrap();
     assert!(!mail.text.contains("10.38.27.") && !mail.text.contains("AF60"), "{}", mail.text);
+}
+
+#[test]
+fn at_a_dark_site_an_operator_reads_only_of_its_own_links() {
+    let network = network(Language::Italian);
+    let now = at("2026-11-24T05:45:00Z");
+    let mail = |to: &Recipient| render(&network, &dark(), to, NoticeKind::Opened, now, &SENDER).unwrap();
+    let (operator, staff) = (mail(&wisp()), mail(&Recipient::Staff(0)));
+    assert!(operator.text.contains("Murazzano–Paroldo"), "{}", operator.text);
+    for text in [&operator.text, &operator.html, &operator.subject] {
+        assert!(!text.contains("Murazzano–Igliano") && !text.contains("Belbo"), "{text}");
+    }
+    assert!(staff.text.contains("Murazzano–Paroldo") && staff.text.contains("Belbo Wireless"), "{}", staff.text);
+}
+
+#[test]
+fn a_consequence_at_a_dark_site_is_told_to_its_operator_alone() {
+    let network = network(Language::Italian);
+    let mut shared = Incident { caused_by: vec![1], ..dark() };
+    (shared.detail.announced, shared.detail.operator_only) = (false, true);
+    let to = |recipient: Recipient, kind| vec![NoticeRequest { recipient, kind }];
+    assert_eq!(decide(&network, None, &shared), to(wisp(), NoticeKind::Opened));
+    assert_eq!(decide(&network, Some(&shared), &closed(shared.clone())), to(wisp(), NoticeKind::Closed));
+    // It outlives its cause: now the staff hear of it too, and both of its end.
+    let mut alone = Incident { caused_by: Vec::new(), ..shared.clone() };
+    alone.detail.announced = true;
+    assert_eq!(decide(&network, Some(&shared), &alone), to(Recipient::Staff(0), NoticeKind::Opened));
+    assert_eq!(decide(&network, Some(&alone), &closed(alone.clone())).len(), 2);
 }
 
 #[test]
@@ -507,7 +552,7 @@ mod together {
             let before = self.engine.incidents();
             let changed = self.engine.step(self.now, &self.world.view(self.now), &self.world);
             let memory = self.engine.memory_to_write();
-            let written = written(&World::network(), &before, &changed, memory, self.now, Some(&SENDER));
+            let written = written(&self.world.own_network(), &before, &changed, memory, self.now, Some(&SENDER));
             self.store.put_documents(&written.documents).unwrap();
             self.mails.extend(written.mails.iter().map(|m| format!("{} {} {}", m.to[0], m.kind.as_str(), m.incident)));
         }
@@ -539,6 +584,63 @@ mod together {
         // Every mail waits in the outbox, and nothing is left among the pending.
         assert_eq!(hub.store.documents(records::MAIL_OUT).unwrap().len(), 4);
         assert!(hub.store.documents(records::INCIDENT).unwrap().iter().all(|d| !d.key.starts_with("pending")));
+    }
+
+    fn power_cut(belbo: &[&str]) -> (Hub, Vec<String>) {
+        let mut hub = Hub::new();
+        hub.world.belbo = belbo.iter().map(|id| link(id)).collect();
+        hub.engine.set_network(hub.world.own_network());
+        hub.world.cut_power("relay");
+        hub.minutes(60, false);
+        hub.world.restore_power("relay");
+        hub.minutes(60, false);
+        let mails = hub.mails.clone();
+        (hub, mails)
+    }
+
+    #[test]
+    fn a_site_without_power_is_one_mail_to_each() {
+        let (_, mails) = power_cut(&[]);
+        let expected = [
+            "noc@langhenet.example opened VED-1",
+            "tecnico@unione.example opened VED-1",
+            "noc@langhenet.example closed VED-1",
+            "tecnico@unione.example closed VED-1",
+        ];
+        assert_eq!(mails, expected);
+    }
+
+    #[test]
+    fn at_a_shared_site_each_operator_hears_of_its_own() {
+        let (hub, mut mails) = power_cut(&["to-alba", "to-bene"]);
+        let expected = [
+            "noc@belbo.example closed VED-2",
+            "noc@belbo.example opened VED-2",
+            "noc@langhenet.example closed VED-1",
+            "noc@langhenet.example opened VED-1",
+            "tecnico@unione.example closed VED-1",
+            "tecnico@unione.example opened VED-1",
+        ];
+        mails.sort();
+        assert_eq!(mails, expected);
+        // Neither is shown what is the other's.
+        let texts: Vec<(String, String)> = hub
+            .store
+            .documents(records::MAIL_OUT)
+            .unwrap()
+            .iter()
+            .map(|d| serde_json::from_str::<records::MailRecord>(&d.body).unwrap().mail)
+            .map(|mail| (mail.to[0].clone(), format!("{}\n{}\n{}", mail.subject, mail.text, mail.html)))
+            .collect();
+        for (to, text) in texts {
+            let (own, foreign) = match to.as_str() {
+                "noc@langhenet.example" => ("relay–ceva", ["relay–alba", "relay–bene"].as_slice()),
+                "noc@belbo.example" => ("relay–bene", ["relay–ceva", "hub–relay"].as_slice()),
+                _ => continue,
+            };
+            assert!(!text.contains("non risponde alcun") || text.contains(own), "{text}");
+            assert!(foreign.iter().all(|name| !text.contains(name)), "{text}");
+        }
     }
 
     #[test]

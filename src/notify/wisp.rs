@@ -4,8 +4,7 @@ use super::blocks::{Block, bold, clean};
 use super::story::Story;
 use super::words;
 use crate::alert::incident::{EvidenceEnd, Limit, LinkEnd, ProbableCause, Reason};
-use crate::alert::{Condition, Direction, Subject};
-use crate::model::EdgeId;
+use crate::alert::{Condition, Direction};
 use crate::model::network::Language;
 
 pub fn subject(story: &Story<'_>) -> String {
@@ -30,7 +29,8 @@ pub fn subject(story: &Story<'_>) -> String {
                 let who = story.who(&incident.sites_cut_off);
                 format!("{who} {}", story.pick("senza servizio", "without service"))
             };
-            format!("{name} {}: {without}", story.pick("interrotta", "down"))
+            let interrupted = if story.is_backhaul() { "interrotto" } else { "interrotta" };
+            format!("{name} {}: {without}", story.pick(interrupted, "down"))
         }
         _ => {
             // Downstream goes without saying.
@@ -56,7 +56,10 @@ pub fn opened(story: &Story<'_>, from: &str) -> Vec<Block> {
     blocks.extend(access(story).map(Block::Para));
     blocks.push(Block::Small(
         story
-            .pick("La chiusura arriverà in questa conversazione.", "The closing will arrive in this conversation.")
+            .pick(
+                "La chiusura arriverà in questa conversazione.",
+                "We will write in this conversation when it is over.",
+            )
             .into(),
     ));
     blocks.extend(foot(story, from));
@@ -67,9 +70,11 @@ pub fn closed(story: &Story<'_>, from: &str) -> Vec<Block> {
     let mut blocks = vec![Block::Para(over(story)), Block::Lines(figures_of_the_end(story)), Block::Para(cause(story))];
     let asked = match story.language {
         Language::Italian => {
-            "Se avete accertato la causa o concluso un intervento, rispondete a questo messaggio: la registriamo."
+            "Se avete accertato la causa o concluso un intervento, rispondete a questo messaggio: ne terremo nota."
         }
-        Language::English => "If you have found the cause or finished a repair, answer this message: we keep a record.",
+        Language::English => {
+            "If you have found the cause or finished a repair, please reply to this message: we keep a record."
+        }
     };
     blocks.push(Block::Para(asked.into()));
     blocks.extend(foot(story, from));
@@ -86,9 +91,11 @@ fn foot(story: &Story<'_>, from: &str) -> [Block; 2] {
 
 /// `la tratta **A–B**` or `il collegamento **A–Internet**`
 pub fn the_link(story: &Story<'_>) -> String {
-    let backhaul = matches!(story.incident.subject, Subject::Edge(EdgeId::Backhaul(_)));
-    let what =
-        if backhaul { story.pick("il collegamento", "the connection") } else { story.pick("la tratta", "the link") };
+    let what = if story.is_backhaul() {
+        story.pick("il collegamento", "the connection")
+    } else {
+        story.pick("la tratta", "the link")
+    };
     format!("{what} {}", bold(&story.name()))
 }
 
@@ -110,22 +117,47 @@ fn fact(story: &Story<'_>) -> String {
         (Condition::OnStandby, true) => {
             format!("{since}, {link} lavora sulla {}.{figures}", bold("linea di riserva"))
         }
-        (Condition::OnStandby, false) => format!("{since}, {link} has worked on its {}.{figures}", bold("backup")),
+        (Condition::OnStandby, false) => {
+            format!("{since}, {link} has been running on its {}.{figures}", bold("backup"))
+        }
         (Condition::LinkDown, true) => format!("{since}, {link} è {}. {}", interrupted(story), silence(story)),
         (Condition::LinkDown, false) => format!("{since}, {link} has been {}. {}", bold("down"), silence(story)),
         (_, true) => format!("{since}, {link} porta meno di quanto serve.{figures}"),
-        (_, false) => format!("{since}, {link} has carried less than is needed.{figures}"),
+        (_, false) => format!("{since}, {link} has been carrying less than is needed.{figures}"),
     };
     story.after_greeting(said)
 }
 
 fn interrupted(story: &Story<'_>) -> String {
-    let backhaul = matches!(story.incident.subject, Subject::Edge(EdgeId::Backhaul(_)));
-    bold(if backhaul { "interrotto" } else { "interrotta" })
+    bold(if story.is_backhaul() { "interrotto" } else { "interrotta" })
+}
+
+/// That the whole site is silent, and which other links of the same operator it took along.
+fn darkness(story: &Story<'_>, site: &str) -> String {
+    let own = story.incident.wisp.as_ref();
+    let others: Vec<String> =
+        story.also_down().into_iter().filter(|(_, wisp)| own.is_some() && *wisp == own).map(|(name, _)| name).collect();
+    let n = others.len();
+    let names = story.first_of(others);
+    match (n, story.italian()) {
+        (0, true) => format!("Nel sito di {site} non risponde alcun apparato."),
+        (1, true) => {
+            format!("Nel sito di {site} non risponde alcun apparato; è interrotta anche la vostra tratta {names}.")
+        }
+        (_, true) => {
+            format!("Nel sito di {site} non risponde alcun apparato; sono interrotte anche le vostre tratte {names}.")
+        }
+        (0, false) => format!("No device at {site} answers."),
+        (1, false) => format!("No device at {site} answers; your link {names} is down too."),
+        (_, false) => format!("No device at {site} answers; your links {names} are down too."),
+    }
 }
 
 /// Who still answers.
 fn silence(story: &Story<'_>) -> String {
+    if let Some(site) = story.dark_site() {
+        return darkness(story, &site);
+    }
     let ends = story.ends();
     let answers: Vec<Option<bool>> = ends.iter().map(|e| e.answers).collect();
     let only = |at: usize| match story.language {
@@ -204,11 +236,13 @@ fn table(story: &Story<'_>) -> Option<Block> {
         Some(format!("{}, {}", clean(e.model.as_deref().unwrap_or(&e.device)), e.address))
     });
     row(rsl_label(story, &ends), &|e| story.rsl(e));
+    // What was last read before an outage is history; the level alone tells something: whether it faded.
+    let down = story.incident.condition == Condition::LinkDown;
     row(story.pick("SNR (abituale → ora)", "SNR (usual → now)").into(), &|e| {
-        let (usual, now) = (e.snr_db_usual?, e.snr_db?);
+        let (usual, now) = (e.snr_db_usual?, e.snr_db.filter(|_| !down)?);
         Some(format!("{} → {} dB", decimal(usual, 0), decimal(now, 0)))
     });
-    row(story.pick("Modulazione", "Modulation").into(), &|e| e.modulation.as_deref().map(clean));
+    row(story.pick("Modulazione", "Modulation").into(), &|e| e.modulation.as_deref().filter(|_| !down).map(clean));
     row(story.pick("Porta Ethernet", "Ethernet port").into(), &|e| e.port_rate_mbps.map(|m| rate(story, m)));
     row(story.pick("Alimentazione", "Supply").into(), &|e| e.supply_volts.map(|v| format!("{} V", decimal(v, 1))));
     Some(Block::Table { head, rows })
@@ -227,7 +261,7 @@ fn rate(story: &Story<'_>, mbps: f64) -> String {
 fn rsl_label(story: &Story<'_>, ends: &[&EvidenceEnd]) -> String {
     match ends.iter().filter_map(|e| e.rsl_at).max() {
         Some(at) => {
-            let at = words::at_clock(story.language, &story.zone, at);
+            let at = words::clock(&story.zone, at);
             format!("{} {at})", story.pick("RSL (abituale →", "RSL (usual →"))
         }
         None => story.pick("RSL (abituale → ora)", "RSL (usual → now)").into(),
@@ -284,12 +318,12 @@ fn requests(story: &Story<'_>) -> Vec<String> {
             format!("Presa in carico: rispondete indicando il vostro numero di ticket. Situazione: {page}")
         }
         (None, true) => "Presa in carico: rispondete a questo messaggio indicando il vostro numero di ticket.".into(),
-        (Some(page), false) => format!("Acknowledgement: answer with your ticket number. Situation: {page}"),
-        (None, false) => "Acknowledgement: answer this message with your ticket number.".into(),
+        (Some(page), false) => format!("Acknowledgement: reply with your ticket number. Situation: {page}"),
+        (None, false) => "Acknowledgement: reply to this message with your ticket number.".into(),
     };
     let works = story.pick(
         "Se sono lavori programmati, segnalatelo nella stessa risposta.",
-        "If these are planned works, say so in the same answer.",
+        "If this is planned work, say so in the same reply.",
     );
     vec![take, check(story), works.into()]
 }
@@ -356,11 +390,11 @@ pub fn over(story: &Story<'_>) -> String {
     let link = the_link(story);
     let said = match (story.incident.condition, story.italian()) {
         (Condition::LinkDown, true) => format!("{link} funziona di nuovo {since} {day}."),
-        (Condition::LinkDown, false) => format!("{link} has worked again {since} {day}."),
-        (Condition::OnStandby, true) => format!("{link} è tornata sul collegamento principale {since} {day}."),
+        (Condition::LinkDown, false) => format!("{link} has been working again {since} {day}."),
+        (Condition::OnStandby, true) => format!("{link} lavora di nuovo sul collegamento principale {since} {day}."),
         (Condition::OnStandby, false) => format!("{link} has been back on its main path {since} {day}."),
         (_, true) => format!("{link} porta di nuovo quanto serve {since} {day}."),
-        (_, false) => format!("{link} has carried what is needed again {since} {day}."),
+        (_, false) => format!("{link} has been carrying what is needed again {since} {day}."),
     };
     format!("{} {said}", bold(story.pick("Risolto:", "Resolved:")))
 }

@@ -50,8 +50,8 @@ pub enum ProbeError {
     Resolve(String, #[source] std::io::Error),
     #[error("there is no profile \"{0}\" (known: {known})", known = profiles())]
     UnknownProfile(String),
-    #[error("{address}: {source}. {}", hint(source))]
-    Silent { address: SocketAddr, source: SnmpError },
+    #[error("{address}: {error}. {}", hint(error))]
+    Silent { address: SocketAddr, error: SnmpError },
     #[error("{0} did not say everything within {secs} s", secs = PROBE_MAX.as_secs())]
     TooSlow(SocketAddr),
 }
@@ -89,7 +89,7 @@ pub async fn probe(options: ProbeOptions) -> Result<ProbeReport, ProbeError> {
     let session = Session::new(address, options.access, options.timeout);
     let mut poller = Poller::new(session, Manner { family, ..Manner::default() });
     let clock = SystemClock::shared();
-    let silent = |source| ProbeError::Silent { address, source };
+    let silent = |error| ProbeError::Silent { address, error };
     let work = async {
         let mut polled = poller.poll(&*clock).await.map_err(silent)?;
         if waits_for_rates(&polled) {

@@ -21,23 +21,26 @@ pub fn hash(parts: &[&[u8]]) -> u64 {
     state ^ (state >> 33)
 }
 
-/// One loopback address for each device: 10.a.b.c answers on 127.a.b.c. An address outside 10/8, one that two
-/// devices share (address spaces of WISPs overlap) or one that loopback cannot use gets another, the same every time.
+/// One loopback address for each device. One that is on loopback already stays where it is; 10.a.b.c answers on
+/// 127.a.b.c. Any other address, one that two devices share (address spaces of WISPs overlap) and one that loopback
+/// cannot use get another, the same every time.
 pub fn loopback(network: &Network) -> BTreeMap<DeviceId, Ipv4Addr> {
     let mut taken = BTreeSet::new();
     let mut addresses = BTreeMap::new();
-    for device in network.devices.values() {
-        let natural = match device.address {
-            IpAddr::V4(v4) if v4.octets()[0] == 10 => {
-                let [_, a, b, c] = v4.octets();
-                Some(Ipv4Addr::new(127, a, b, c))
+    let stays = |v4: Ipv4Addr| v4.is_loopback().then_some(v4);
+    let translated = |v4: Ipv4Addr| {
+        let [first, a, b, c] = v4.octets();
+        (first == 10).then_some(Ipv4Addr::new(127, a, b, c))
+    };
+    // Those that must stay choose first.
+    for natural in [&stays as &dyn Fn(Ipv4Addr) -> Option<Ipv4Addr>, &translated] {
+        for device in network.devices.values() {
+            let IpAddr::V4(v4) = device.address else { continue };
+            if let Some(address) = natural(v4).filter(|a| usable(*a))
+                && taken.insert(address)
+            {
+                addresses.insert(device.id.clone(), address);
             }
-            _ => None,
-        };
-        if let Some(address) = natural.filter(|a| usable(*a))
-            && taken.insert(address)
-        {
-            addresses.insert(device.id.clone(), address);
         }
     }
     for id in network.devices.keys() {
@@ -117,6 +120,20 @@ mod tests {
         assert_eq!(unique.len(), addresses.len());
         assert!(addresses.values().all(|a| a.is_loopback() && usable(*a)));
         assert_eq!(addresses, loopback(&network), "the same every time");
+    }
+
+    #[test]
+    fn loopback_stays_where_it_is_and_chooses_first() {
+        let mut network = fixture::network();
+        let ids: Vec<DeviceId> = network.devices.keys().cloned().collect();
+        for (id, address) in ids.iter().zip(["10.0.9.9", "127.0.9.9", "127.0.9.9", "127.0.0.1"]) {
+            network.devices.get_mut(id.as_str()).expect("listed").address = address.parse().expect("an address");
+        }
+        let addresses = loopback(&network);
+        let kept = Ipv4Addr::new(127, 0, 9, 9);
+        assert_eq!(addresses[&ids[1]], kept);
+        assert!([0, 2].iter().all(|i| addresses[&ids[*i]] != kept), "one device an address");
+        assert_ne!(addresses[&ids[3]], Ipv4Addr::LOCALHOST, "where other programs listen");
     }
 
     #[test]

@@ -50,6 +50,7 @@ const LOG_EVERY: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SimOptions {
+    /// UDP port of the devices, but of those that the inventory has on loopback already: they keep theirs.
     pub port: u16,
     /// How many times faster than the clock the scenario runs; above 0, 1 is real time.
     pub speed: f64,
@@ -177,13 +178,16 @@ pub async fn start(
     Ok(Simulated { network: simulated, secrets, pinger, services, tasks, world })
 }
 
-/// The same network with every device on loopback.
+/// The same network with every device on loopback. A device that the inventory has there already keeps its port too:
+/// an agent that reads the same file then finds it.
 fn rewrite(network: &Network, port: u16) -> Network {
     let mut simulated = network.clone();
     let addresses = address::loopback(network);
     for device in simulated.devices.values_mut() {
-        if let Some(address) = addresses.get(&device.id) {
-            device.address = IpAddr::V4(*address);
+        let Some(address) = addresses.get(&device.id) else { continue };
+        let address = IpAddr::V4(*address);
+        if device.address != address {
+            device.address = address;
             device.snmp_port = port;
         }
     }

@@ -149,6 +149,21 @@ const AF60_STATION: &str = "1.3.6.1.4.1.41112.1.11.1.3.1";
 const AIRMAX_STATION: &str = "1.3.6.1.4.1.41112.1.4.7.1";
 const SYS_OBJECT_ID: &str = "1.3.6.1.2.1.1.2.0";
 
+#[test]
+fn a_device_that_is_on_loopback_already_stays_and_keeps_its_port() {
+    let mut network = fixture::network();
+    let moved = network.devices.keys().nth(1).expect("the fixture has more").clone();
+    let kept = network.devices.values_mut().next().expect("the fixture has some");
+    kept.address = "127.20.1.1".parse().expect("an address");
+    kept.snmp_port = 16161;
+    let kept = kept.clone();
+    let simulated = rewrite(&network, 20161);
+    let found = &simulated.devices[&kept.id];
+    assert_eq!((found.address, found.snmp_port), (kept.address, 16161), "an agent that reads the inventory finds it");
+    assert!(simulated.devices[&moved].address.is_loopback());
+    assert_eq!(simulated.devices[&moved].snmp_port, 20161);
+}
+
 #[tokio::test]
 async fn an_af60_answers_snmp_v1_with_the_objects_of_its_family() {
     let sim = Running::start(vec![]).await;

@@ -345,6 +345,7 @@ pub fn end(device: DeviceId, site: &str, rsl_dbm: f64) -> EndView {
         snr_db: Reading::value(19.0),
         snr_db_usual: Some(19.0),
         noise_floor_dbm: Reading::Missing(Missing::NotOffered),
+        channel_mhz: Reading::value(58_320.0),
         tx_power_dbm: Reading::value(10.0),
         airtime_percent: Reading::Missing(Missing::NotOffered),
         capacity_tx_mbps: Reading::known(1951.0, Provenance::Reported),

@@ -28,7 +28,7 @@ fn events(unknown_only: bool) -> impl Strategy<Value = Vec<Event>> {
         ]
         .boxed()
     };
-    let event = (0..5usize, cap, 1..25usize, any::<bool>()).prop_map(|(edge, cap, minutes, restart)| Event {
+    let event = (0..6usize, cap, 1..25usize, any::<bool>()).prop_map(|(edge, cap, minutes, restart)| Event {
         edge,
         cap,
         minutes,
@@ -37,12 +37,21 @@ fn events(unknown_only: bool) -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 1..14)
 }
 
+/// Besides the edges: the relay loses its power, or has it back.
+const POWER: usize = 5;
+
 const EDGES: [&str; 5] = ["trunk", "to-alba", "to-bene", "main", "spare"];
 
 fn play(story: &[Event], restarts: bool) -> Run {
     let mut run = Run::new();
     for event in story {
-        run.world.set(&link(EDGES[event.edge]), event.cap);
+        if event.edge != POWER {
+            run.world.set(&link(EDGES[event.edge]), event.cap);
+        } else if event.cap == Cap::Down {
+            run.world.cut_power("relay");
+        } else if event.cap != Cap::Unknown {
+            run.world.restore_power("relay");
+        }
         for minute in 0..event.minutes {
             run.step();
             if restarts && (event.restart || minute % 3 == 0) {
@@ -106,6 +115,7 @@ proptest! {
     #[test]
     fn everything_ends_when_all_is_well_again(story in events(false)) {
         let mut run = play(&story, false);
+        run.world.restore_power("relay");
         let good = run.world.good.clone();
         for edge in EDGES {
             run.world.set(&link(edge), Cap::Mbps(good[&link(edge)]));

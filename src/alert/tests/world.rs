@@ -32,6 +32,15 @@ pub enum Cap {
     Unknown,
 }
 
+/// Each link and its sites.
+const SIDES: [(&str, &str, &str); 5] = [
+    ("trunk", "hub", "relay"),
+    ("to-alba", "relay", "alba"),
+    ("to-bene", "relay", "bene"),
+    ("main", "relay", "ceva"),
+    ("spare", "relay", "ceva"),
+];
+
 #[derive(Debug, Clone)]
 pub struct World {
     pub caps: BTreeMap<EdgeId, Cap>,
@@ -41,9 +50,15 @@ pub struct World {
     pub on_standby: bool,
     pub untrusted: BTreeSet<EdgeId>,
     pub lost: Option<u64>,
+    /// Sites where no device answers.
+    pub silent: BTreeSet<SiteId>,
+    /// Nobody knows whether those answer.
+    pub silent_unknown: bool,
+    /// Links of the second operator, `belbo`.
+    pub belbo: BTreeSet<EdgeId>,
 }
 
-fn site(id: &str) -> SiteId {
+pub fn site(id: &str) -> SiteId {
     SiteId::parse(id).unwrap()
 }
 
@@ -70,7 +85,42 @@ impl World {
             on_standby: false,
             untrusted: BTreeSet::new(),
             lost: Some(0),
+            silent: BTreeSet::new(),
+            silent_unknown: false,
+            belbo: BTreeSet::new(),
         }
+    }
+
+    /// No power: its devices are silent, and so is every link that ends there.
+    pub fn cut_power(&mut self, id: &str) {
+        self.silent.insert(site(id));
+        for (edge, near, far) in SIDES {
+            if near == id || far == id {
+                self.set(&link(edge), Cap::Down);
+            }
+        }
+    }
+
+    pub fn restore_power(&mut self, id: &str) {
+        self.silent.remove(id);
+        for (edge, near, far) in SIDES {
+            if near == id || far == id {
+                self.set(&link(edge), Cap::Mbps(self.good[&link(edge)]));
+            }
+        }
+    }
+
+    fn wisp(&self, edge: &EdgeId) -> WispId {
+        WispId::parse(if self.belbo.contains(edge) { "belbo" } else { "langhenet" }).unwrap()
+    }
+
+    /// The network, with the links of the second operator.
+    pub fn own_network(&self) -> Arc<Network> {
+        let mut network = (*Self::network()).clone();
+        for link in network.links.values_mut() {
+            link.wisp = Some(self.wisp(&EdgeId::Link(link.id.clone())));
+        }
+        Arc::new(network)
     }
 
     pub fn set(&mut self, edge: &EdgeId, cap: Cap) {
@@ -123,13 +173,14 @@ impl World {
     }
 
     pub fn network() -> Arc<Network> {
-        let wisp = Wisp {
-            id: WispId::parse("langhenet").unwrap(),
-            name: "LangheNet (example)".into(),
-            email: vec!["noc@langhenet.example".into()],
+        let operator = |id: &str, name: &str| Wisp {
+            id: WispId::parse(id).unwrap(),
+            name: format!("{name} (example)"),
+            email: vec![format!("noc@{id}.example")],
             language: Language::Italian,
             phone: None,
         };
+        let (wisp, other) = (operator("langhenet", "LangheNet"), operator("belbo", "Belbo"));
         let target = Some(Target { downstream_mbps: TARGET, upstream_mbps: None });
         let place = |id: &str, residents: Option<u32>| Site {
             id: site(id),
@@ -157,16 +208,9 @@ impl World {
             mac: None,
             trust: false,
         };
-        let ends = [
-            ("trunk", "hub", "relay"),
-            ("to-alba", "relay", "alba"),
-            ("to-bene", "relay", "bene"),
-            ("main", "relay", "ceva"),
-            ("spare", "relay", "ceva"),
-        ];
         let mut devices = BTreeMap::new();
         let mut links = BTreeMap::new();
-        for (n, (id, near, far)) in ends.into_iter().enumerate() {
+        for (n, (id, near, far)) in SIDES.into_iter().enumerate() {
             let (a, b) = (format!("{id}-near"), format!("{id}-far"));
             devices.insert(DeviceId::parse(&a).unwrap(), device(&a, near, n as u8 * 2 + 1));
             devices.insert(DeviceId::parse(&b).unwrap(), device(&b, far, n as u8 * 2 + 2));
@@ -195,7 +239,7 @@ impl World {
             language: Language::Italian,
             simultaneity: 1.0,
             hub_site: None,
-            wisps: [(wisp.id.clone(), wisp)].into(),
+            wisps: [(wisp.id.clone(), wisp), (other.id.clone(), other)].into(),
             staff: vec![Staff {
                 name: "Rete".into(),
                 email: "tecnico@unione.example".into(),
@@ -213,14 +257,43 @@ impl World {
         })
     }
 
+    fn end(&self, edge: &EdgeId, side: &str, at: &str) -> Option<EndView> {
+        let EdgeId::Link(id) = edge else { return None };
+        let none = Reading::Missing(Missing::NotOffered);
+        Some(EndView {
+            device: DeviceId::parse(&format!("{id}-{side}")).unwrap(),
+            site: site(at),
+            answers: match self.silent.contains(at) {
+                true if self.silent_unknown => None,
+                silent => Some(!silent),
+            },
+            seen_at: None,
+            profile: None,
+            model: None,
+            firmware: None,
+            modulation: None,
+            rsl_dbm: none,
+            rsl_dbm_usual: None,
+            snr_db: none,
+            snr_db_usual: None,
+            noise_floor_dbm: none,
+            channel_mhz: none,
+            tx_power_dbm: none,
+            airtime_percent: none,
+            capacity_tx_mbps: none,
+            capacity_rx_mbps: none,
+            port_rate_mbps: none,
+            supply_volts: none,
+            temperature_celsius: none,
+            loss_percent: none,
+            rtt_ms_median: none,
+        })
+    }
+
     pub fn view(&self, now: UnixMillis) -> NetworkView {
         let mut view = NetworkView { at: now, ..NetworkView::default() };
-        let sides = |id: &str| match id {
-            "trunk" => ("hub", "relay"),
-            "to-alba" => ("relay", "alba"),
-            "to-bene" => ("relay", "bene"),
-            _ => ("relay", "ceva"),
-        };
+        let sides =
+            |id: &str| SIDES.into_iter().find(|side| side.0 == id).map_or(("relay", "ceva"), |side| (side.1, side.2));
         for (edge, cap) in &self.caps {
             let member = edge == &link("main") || edge == &link("spare");
             let figures = DirectionView {
@@ -239,7 +312,7 @@ impl World {
                 id: edge.clone(),
                 near_site: site(near),
                 far_site: Some(site(far)),
-                wisp: Some(WispId::parse("langhenet").unwrap()),
+                wisp: Some(self.wisp(edge)),
                 state: match cap {
                     Cap::Mbps(_) => LinkState::Up,
                     Cap::Down => LinkState::Down(DownReason::NotConnected),
@@ -249,8 +322,8 @@ impl World {
                 to_near: DirectionView { required_mbps: 0.0, ..figures.clone() },
                 to_far: figures,
                 downstream_end: Some(End::Far),
-                near: None,
-                far: None,
+                near: self.end(edge, "near", near),
+                far: self.end(edge, "far", far),
                 behind: self.paths.iter().filter(|(_, p)| p.contains(edge)).map(|(s, _)| s.clone()).collect(),
                 trusted: !self.untrusted.contains(edge),
                 members: Vec::new(),
@@ -376,6 +449,7 @@ impl Run {
 
     fn line(&self, incident: &Incident) -> String {
         let told = match (incident.detail.announced, incident.is_consequence()) {
+            (false, true) if incident.detail.operator_only => format!("operator told, by {:?}", incident.caused_by),
             (_, true) => format!("by {:?}", incident.caused_by),
             (true, _) => "told".to_owned(),
             _ => "minor".to_owned(),

@@ -181,6 +181,5 @@ fn alert(raw: &Raw) -> Option<AlertSettings> {
         capacity_close_margin: raw.number("capacity_close_margin")?,
         down_open: raw.duration("down_open")?,
         down_close: raw.duration("down_close")?,
-        batch: raw.duration("batch")?,
     })
 }

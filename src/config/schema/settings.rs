@@ -122,12 +122,6 @@ static ALERT: Table = Table {
         ),
         default("down_open", Kind::Duration("1s", "1d"), "\"3m\"", "So long down opens an incident."),
         default("down_close", Kind::Duration("1s", "1d"), "\"3m\"", "So long up closes it."),
-        default(
-            "batch",
-            Kind::Duration("0s", "1d"),
-            "\"30m\"",
-            "Changes that are not urgent wait so long for company.",
-        ),
     ],
 };
 

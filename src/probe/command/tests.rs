@@ -80,7 +80,7 @@ async fn no_answer_is_an_error_that_says_what_to_check() {
     assert!(error.starts_with(&format!("{}: no answer in time. Check that SNMP", radio.address)), "{error}");
     let radio = Responder::start(objects(AF60), Temper::Garbage).await;
     let error = probe(options(radio.address.to_string())).await.unwrap_err();
-    assert!(matches!(error, ProbeError::Silent { source: SnmpError::Malformed, .. }), "{error}");
+    assert!(matches!(error, ProbeError::Silent { error: SnmpError::Malformed, .. }), "{error}");
     let error = probe(ProbeOptions { profile: Some("af61".into()), ..options("127.0.0.1".into()) }).await.unwrap_err();
     assert!(error.to_string().contains("known: ubiquiti-af60"), "{error}");
 }

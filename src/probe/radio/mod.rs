@@ -18,6 +18,18 @@ mod ubiquiti_airfiber;
 mod ubiquiti_airmax;
 mod ubiquiti_ltu;
 
+mod aviat_wtm;
+mod carriers;
+mod ceragon;
+mod ligowave;
+mod mimosa;
+mod racom_ray;
+mod radwin;
+mod siae;
+mod siae_alfo80hd;
+mod siklu_etherhaul;
+mod siklu_multihaul;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::snmp::Row;
@@ -42,6 +54,17 @@ pub static PROFILES: &[&Family] = &[
     &cambium_ptp::PTP670,
     &cambium_ptp::PTP800,
     &cambium_cnwave60::FAMILY,
+    &mimosa::FAMILY,
+    // Before EtherHaul, whose sysObjectID is the beginning of this one.
+    &siklu_multihaul::FAMILY,
+    &siklu_etherhaul::FAMILY,
+    &racom_ray::FAMILY,
+    &aviat_wtm::FAMILY,
+    &radwin::FAMILY,
+    &ligowave::FAMILY,
+    &siae_alfo80hd::FAMILY,
+    &siae::FAMILY,
+    &ceragon::FAMILY,
     &generic::FAMILY,
 ];
 

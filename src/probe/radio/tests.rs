@@ -10,14 +10,14 @@ use crate::probe::testing::{AF60, Fake};
 use crate::probe::value::Value;
 use crate::runtime::clock::ManualClock;
 
-async fn poll_as(fixture: &str, manner: Manner) -> (Polled, Poller<Fake>) {
+pub(super) async fn poll_as(fixture: &str, manner: Manner) -> (Polled, Poller<Fake>) {
     let clock = ManualClock::at(crate::model::UnixMillis(1_000_000));
     let mut poller = Poller::new(Fake::new(fixture), manner);
     let polled = poller.poll(&*clock).await.unwrap();
     (polled, poller)
 }
 
-async fn poll(fixture: &str) -> Polled {
+pub(super) async fn poll(fixture: &str) -> Polled {
     poll_as(fixture, Manner::default()).await.0
 }
 
@@ -33,25 +33,27 @@ fn show(radio: &Radio) -> Vec<String> {
     radio.readings.iter().map(one).collect()
 }
 
-fn check(radio: &Radio, expected: &[&str]) {
+pub(super) fn check(radio: &Radio, expected: &[&str]) {
     assert_eq!(show(radio), expected);
 }
 
-/// Packets that a poll costs once the device is known, its ports among them.
-async fn packets_when_known(fixture: &str) -> u64 {
-    let (_, mut poller) = poll_as(fixture, Manner::default()).await;
-    let before = poller.session.gets + poller.session.nexts;
-    let clock = ManualClock::at(crate::model::UnixMillis(2_000_000));
+/// Packets of a poll of a device that is known.
+pub(super) async fn packets(fixture: &str) -> u64 {
+    let clock = ManualClock::at(crate::model::UnixMillis(1_000_000));
+    let mut poller = poll_as(fixture, Manner::default()).await.1;
+    // The first poll may have found tables that it wants to look at again.
     poller.poll(&*clock).await.unwrap();
-    poller.session.gets + poller.session.nexts - before
+    (poller.session.gets, poller.session.nexts) = (0, 0);
+    poller.poll(&*clock).await.unwrap();
+    poller.session.gets + poller.session.nexts
 }
 
-fn sector(peers: &[&str]) -> Manner {
+pub(super) fn sector(peers: &[&str]) -> Manner {
     Manner { sector: true, peers: peers.iter().map(|&p| p.to_owned()).collect(), ..Manner::default() }
 }
 
 /// The fixture without the lines that contain `part`.
-fn without(fixture: &str, part: &str) -> String {
+pub(super) fn without(fixture: &str, part: &str) -> String {
     fixture.lines().filter(|l| !l.contains(part)).collect::<Vec<_>>().join("\n")
 }
 

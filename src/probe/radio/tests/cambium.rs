@@ -346,6 +346,6 @@ async fn cnwave_60_links_are_told_apart_by_the_other_end() {
 async fn two_packets_are_enough_once_a_device_is_known() {
     let alone = EPMP_AP.replace("1.2.10.0 int 2", "1.2.10.0 int 1");
     for fixture in [format!("{EPMP}{alone}"), format!("{PMP}{PMP_AP}"), ptp(11, PTP670)] {
-        assert!(packets_when_known(&fixture).await <= 2, "{fixture}");
+        assert!(packets(&fixture).await <= 2, "{fixture}");
     }
 }

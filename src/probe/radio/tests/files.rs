@@ -51,6 +51,6 @@ async fn every_fixture_reads_as_it_says() {
         } else {
             assert_eq!(found, expected, "{name}; if that is right: VEDETTA_BLESS=1 cargo test --lib every_fixture");
         }
-        assert!(packets_when_known(answers).await <= 2, "{name}: more than two packets a poll");
+        assert!(packets(answers).await <= 2, "{name}: more than two packets a poll");
     }
 }
