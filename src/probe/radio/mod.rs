@@ -6,6 +6,17 @@
 
 mod generic;
 mod mikrotik;
+mod power_apc;
+mod power_ict;
+mod power_netonix;
+mod power_tpdin;
+mod power_ups;
+mod saf_cfip;
+mod saf_cfm;
+mod saf_integra;
+mod saf_integra_e;
+mod saf_integra_x;
+mod texts;
 mod ubiquiti;
 mod ubiquiti_af60;
 mod ubiquiti_airmax;
@@ -18,8 +29,22 @@ use crate::model::network::Duplex;
 use crate::model::{Missing, Provenance, Reading};
 
 /// Every family, in the order in which they are tried. The last takes whatever is left.
-pub static PROFILES: [&Family; 4] =
-    [&ubiquiti_af60::FAMILY, &ubiquiti_airmax::FAMILY, &mikrotik::FAMILY, &generic::FAMILY];
+pub static PROFILES: [&Family; 14] = [
+    &ubiquiti_af60::FAMILY,
+    &ubiquiti_airmax::FAMILY,
+    &mikrotik::FAMILY,
+    &saf_integra::FAMILY,
+    &saf_integra_e::FAMILY,
+    &saf_integra_x::FAMILY,
+    &saf_cfip::FAMILY,
+    &saf_cfm::FAMILY,
+    &power_ups::FAMILY,
+    &power_apc::FAMILY,
+    &power_netonix::FAMILY,
+    &power_ict::FAMILY,
+    &power_tpdin::FAMILY,
+    &generic::FAMILY,
+];
 
 /// SNMPv2-MIB (RFC 3418).
 pub const SYS_DESCR: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 1, 0];

@@ -4,14 +4,14 @@ use crate::probe::testing::{AF60, Fake};
 use crate::probe::value::Value;
 use crate::runtime::clock::ManualClock;
 
-async fn poll_as(fixture: &str, manner: Manner) -> (Polled, Poller<Fake>) {
+pub async fn poll_as(fixture: &str, manner: Manner) -> (Polled, Poller<Fake>) {
     let clock = ManualClock::at(crate::model::UnixMillis(1_000_000));
     let mut poller = Poller::new(Fake::new(fixture), manner);
     let polled = poller.poll(&*clock).await.unwrap();
     (polled, poller)
 }
 
-async fn poll(fixture: &str) -> Polled {
+pub async fn poll(fixture: &str) -> Polled {
     poll_as(fixture, Manner::default()).await.0
 }
 
@@ -27,11 +27,16 @@ fn show(radio: &Radio) -> Vec<String> {
     radio.readings.iter().map(one).collect()
 }
 
-fn check(radio: &Radio, expected: &[&str]) {
+pub fn check(radio: &Radio, expected: &[&str]) {
     assert_eq!(show(radio), expected);
 }
 
-fn sector(peers: &[&str]) -> Manner {
+/// A missing reading, by the word for its reason.
+pub fn missing(why: &str) -> Reading {
+    Reading::Missing(Missing::ALL.into_iter().find(|m| m.as_str() == why).unwrap())
+}
+
+pub fn sector(peers: &[&str]) -> Manner {
     Manner { sector: true, peers: peers.iter().map(|&p| p.to_owned()).collect(), ..Manner::default() }
 }
 
