@@ -4,8 +4,11 @@
 //! normal form: units converted once, sentinels and lies made missing with the reason, and a quantity that the family
 //! never offers left out. What the family asks for and the device lacks is `NotOffered`.
 
+mod dragonwave;
 mod generic;
 mod mikrotik;
+mod nokia_wavence;
+mod openwrt;
 mod power_apc;
 mod power_ict;
 mod power_netonix;
@@ -16,6 +19,7 @@ mod saf_cfm;
 mod saf_integra;
 mod saf_integra_e;
 mod saf_integra_x;
+mod tachyon;
 mod texts;
 mod ubiquiti;
 mod ubiquiti_af60;
@@ -29,7 +33,7 @@ use crate::model::network::Duplex;
 use crate::model::{Missing, Provenance, Reading};
 
 /// Every family, in the order in which they are tried. The last takes whatever is left.
-pub static PROFILES: [&Family; 14] = [
+pub static PROFILES: [&Family; 18] = [
     &ubiquiti_af60::FAMILY,
     &ubiquiti_airmax::FAMILY,
     &mikrotik::FAMILY,
@@ -38,6 +42,10 @@ pub static PROFILES: [&Family; 14] = [
     &saf_integra_x::FAMILY,
     &saf_cfip::FAMILY,
     &saf_cfm::FAMILY,
+    &tachyon::FAMILY,
+    &openwrt::FAMILY,
+    &dragonwave::FAMILY,
+    &nokia_wavence::FAMILY,
     &power_ups::FAMILY,
     &power_apc::FAMILY,
     &power_netonix::FAMILY,
