@@ -17,7 +17,7 @@ use super::settings::{AgentSettings, HubSettings};
 use crate::model::network::Network;
 
 /// Radio families that an inventory may name.
-pub const PROFILES: &[&str] = &["ubiquiti-af60", "ubiquiti-airmax", "mikrotik", "generic"];
+pub const PROFILES: &[&str] = crate::probe::radio::NAMES;
 
 /// The text of a `network.toml`.
 pub fn network(text: &str, base: &Path) -> (Option<Network>, Findings) {

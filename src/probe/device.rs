@@ -130,7 +130,7 @@ impl<S: SnmpGet> Poller<S> {
         let (family, why) = if let Some(family) = self.manner.family {
             (family, "the inventory says so".to_owned())
         } else {
-            let questions = radio::questions(sys_object_id.as_ref());
+            let questions = radio::questions(sys_object_id.as_ref(), &answers);
             if !questions.is_empty() {
                 answers.extend(self.session.get(&questions).await?);
             }

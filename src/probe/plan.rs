@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::access::{Access, AccessError};
 use super::device::Manner;
-use super::radio::{self, PROFILES};
+use super::radio;
 use crate::config::secret::SecretSource;
 use crate::model::network::{Credential, Device, Network, Service};
 use crate::model::{BackhaulId, CredentialId, DeviceId, ServiceId, SiteId};
@@ -89,7 +89,7 @@ fn names(devices: &[DeviceId]) -> String {
 
 /// The names of all families, for messages.
 pub fn profiles() -> String {
-    PROFILES.iter().map(|f| f.profile).collect::<Vec<_>>().join(", ")
+    radio::NAMES.join(", ")
 }
 
 /// The part of the network that `agent` measures. `overrides`: the agent's own credentials, which come before those of

@@ -138,6 +138,21 @@ impl Answers {
         }
     }
 
+    /// A decimal number that the device writes as text ("-62.8"), times `scale`. Anything before or after it, but for
+    /// blanks and a trailing `unit`, is `Malformed`: so is a number of an integer type, whose scale nobody knows.
+    pub fn decimal(&self, oid: &Oid, unit: &str, scale: f64) -> Reading {
+        let text = match self.text(oid) {
+            Ok(text) => text,
+            Err(why) => return Reading::Missing(why),
+        };
+        let number = text.strip_suffix(unit).unwrap_or(&text).trim();
+        let plain = number.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'));
+        match number.parse::<f64>() {
+            Ok(value) if plain => Reading::value(value * scale),
+            _ => Reading::Missing(Missing::Malformed),
+        }
+    }
+
     pub fn counter(&self, oid: &Oid) -> Result<Counter, Missing> {
         match self.value(oid)? {
             Value::Counter32(n) => Ok(Counter::Bits32(*n)),
@@ -176,6 +191,22 @@ pub fn mac_hex(octets: &[u8; 6]) -> String {
 pub fn mac_of_arcs(arcs: &[u32]) -> Option<String> {
     let octets: Vec<u8> = arcs.iter().map(|arc| u8::try_from(*arc).ok()).collect::<Option<_>>()?;
     Some(mac_hex(octets.as_slice().try_into().ok()?))
+}
+
+/// The MAC address that a text spells, with colons, dashes, dots or none: `02:00:00:00:00:01`, `0200.0000.0001`.
+pub fn mac_of_text(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(|c| !matches!(c, ':' | '-' | '.' | ' ')).collect();
+    let fits = digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit()) && digits != "000000000000";
+    fits.then(|| digits.to_ascii_lowercase())
+}
+
+/// The MAC address that a value holds: six octets, or a text as [`mac_of_text`] reads it.
+pub fn mac_of_value(value: &Value) -> Option<String> {
+    let Value::Bytes(bytes) = value else { return None };
+    match <&[u8; 6]>::try_from(bytes.as_slice()) {
+        Ok(octets) => (*octets != [0; 6]).then(|| mac_hex(octets)),
+        Err(_) => mac_of_text(&clean_text(bytes)),
+    }
 }
 
 #[cfg(test)]
@@ -224,6 +255,25 @@ mod tests {
         assert_eq!(answers.number(&oid(7)), Err(Missing::NotOffered));
         assert_eq!(answers.counter(&oid(1)), Err(Missing::Malformed));
         assert_eq!(answers.text(&oid(1)), Err(Missing::Malformed));
+    }
+
+    #[test]
+    fn decimals_in_texts_are_numbers_and_nothing_else_is() {
+        let oid = Oid::of(&[1, 3], &[1]);
+        let read = |value: Value| {
+            let mut answers = Answers::default();
+            answers.insert(oid.clone(), value);
+            answers.decimal(&oid, "dBm", 1.0)
+        };
+        let text = |text: &str| read(Value::Bytes(text.as_bytes().to_vec()));
+        assert_eq!(text("-62.8"), Reading::value(-62.8));
+        assert_eq!(text(" -62.8 dBm\0"), Reading::value(-62.8));
+        for bad in ["N/A", "NaN", "inf", "1e9", "-62,8", "62 V", "--1", "-"] {
+            assert_eq!(text(bad), Reading::Missing(Missing::Malformed), "{bad}");
+        }
+        assert_eq!(text(""), Reading::Missing(Missing::Sentinel));
+        assert_eq!(read(Value::Integer(-628)), Reading::Missing(Missing::Malformed));
+        assert_eq!(read(Value::NoSuchObject), Reading::Missing(Missing::NotOffered));
     }
 
     #[test]

@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, SYS_DESCR, Scope,
-    Selection, Station, Table, derived, gate, unless,
+    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SYS_DESCR, Scope, Selection, Station,
+    Table, derived, gate, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
 use crate::probe::snmp::Row;
-use crate::probe::value::{Answers, Oid, Value, clean_text, mac_hex, mac_of_arcs};
+use crate::probe::value::{Answers, Oid, Value, clean_text, mac_of_arcs, mac_of_value};
 
 pub static FAMILY: Family = Family {
     profile: "mikrotik",
@@ -24,8 +24,10 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 4620.0,
     capacity_max_source: "MCS 12 of a single carrier: 4620 Mbps (IEEE 802.11ad)",
+    capacity_from: "PHY rate times 0.5, an engineering figure of this project: both directions share the PHY rate",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 14988, 1])],
     shared_object_ids: &[],
+    descrs: &[],
     asks: &[],
     tables: &[
         Table { name: W60G, column: W60G_CONNECTED, rows_max: 8 },
@@ -101,7 +103,10 @@ enum Part<'a> {
 fn part<'a>(scope: &Scope<'a>) -> Part<'a> {
     let rows = scope.rows;
     if let Some(interface) = rows.of(W60G).first() {
-        return Part::W60g { interface, stations: scope.select(rows.of(W60G_STATIONS), mac_of_value) };
+        return Part::W60g {
+            interface,
+            stations: scope.select(rows.of(W60G_STATIONS), |row| mac_of_value(&row.value)),
+        };
     }
     match (rows.of(STATION), rows.of(AP)) {
         ([station, ..], _) if !scope.sector => Part::Station(station),
@@ -110,13 +115,6 @@ fn part<'a>(scope: &Scope<'a>) -> Part<'a> {
             Part::AccessPoint { interfaces, registered }
         }
         _ => Part::None,
-    }
-}
-
-fn mac_of_value(row: &Row) -> Option<String> {
-    match &row.value {
-        Value::Bytes(bytes) => bytes.as_slice().try_into().ok().map(mac_hex),
-        _ => None,
     }
 }
 
@@ -251,7 +249,7 @@ fn decode_w60g(answers: &Answers, scope: &Scope<'_>, interface: &Row, stations: 
                 decoded.stale.push(W60G_STATIONS);
             } else {
                 radio.set("link_up_flag", answers.reading(&main(4), 1.0));
-                radio.peer = peer_of_text(answers, &main(5));
+                radio.peer = peer_of(answers, &main(5));
                 radio.set("rsl_dbm", unless(answers.reading(&main(12), 1.0), &[0.0]));
                 radio.set("mcs_tx_index", answers.reading(&main(7), 1.0));
                 let phy = answers.reading(&main(13), 1.0);
@@ -260,11 +258,11 @@ fn decode_w60g(answers: &Answers, scope: &Scope<'_>, interface: &Row, stations: 
             }
             decoded.radios.push(radio);
         }
-        Selection::Ambiguous => decoded.radios.push(ambiguous()),
+        Selection::Ambiguous => decoded.radios.push(Radio::unmeasured(&LINK_FIELDS)),
         Selection::One(_) => {}
         Selection::Sector { ours, strangers } => {
             decoded.radios.extend(scope.absent(stations, &LINK_FIELDS));
-            decoded.radios.push(sector(ours.len(), *strangers));
+            decoded.radios.push(Radio::of_sector(ours.len(), *strangers));
         }
     }
     for radio in &mut decoded.radios {
@@ -306,7 +304,7 @@ fn w60g_station(answers: &Answers, scope: &Scope<'_>, station: &Station<'_>, int
 fn station_radio(answers: &Answers, row: &Row) -> Radio {
     let of = |column| cell(STATION_ENTRY, column, row);
     let mut radio = Radio::new(ONLY_RADIO);
-    radio.peer = peer_of_text(answers, &of(6));
+    radio.peer = peer_of(answers, &of(6));
     let signal = answers.number(&of(4));
     let rate = answers.number(&of(2));
     if radio.peer.is_none() && (signal == Ok(0.0) || signal == Err(Missing::NotOffered)) && rate.unwrap_or(0.0) == 0.0 {
@@ -334,11 +332,11 @@ fn decode_access_point(
     let interface = interface_of(interfaces, registered);
     match registered {
         Selection::Nobody => decoded.radios.push(Radio::new(ONLY_RADIO).down(&LINK_FIELDS)),
-        Selection::Ambiguous => decoded.radios.push(ambiguous()),
+        Selection::Ambiguous => decoded.radios.push(Radio::unmeasured(&LINK_FIELDS)),
         Selection::One(_) => {}
         Selection::Sector { ours, strangers } => {
             decoded.radios.extend(scope.absent(registered, &LINK_FIELDS));
-            decoded.radios.push(sector(ours.len(), *strangers));
+            decoded.radios.push(Radio::of_sector(ours.len(), *strangers));
         }
     }
     for radio in &mut decoded.radios {
@@ -397,29 +395,8 @@ fn width_of_band(band: &str) -> Option<f64> {
     (mhz > 0.0 && mhz <= 160.0).then_some(mhz)
 }
 
-fn peer_of_text(answers: &Answers, oid: &Oid) -> Option<String> {
-    match answers.value(oid) {
-        Ok(Value::Bytes(bytes)) => {
-            let octets: &[u8; 6] = bytes.as_slice().try_into().ok()?;
-            (*octets != [0; 6]).then(|| mac_hex(octets))
-        }
-        _ => None,
-    }
-}
-
-fn sector(ours: usize, strangers: usize) -> Radio {
-    let mut radio = Radio::new(SECTOR_RADIO);
-    radio.set("peers_count", Reading::value((ours + strangers) as f64));
-    radio.set("strangers_count", Reading::value(strangers as f64));
-    radio
-}
-
-fn ambiguous() -> Radio {
-    let mut radio = Radio::new(ONLY_RADIO);
-    for field in LINK_FIELDS {
-        radio.set(field, Reading::Missing(Missing::NotMeasured));
-    }
-    radio
+fn peer_of(answers: &Answers, oid: &Oid) -> Option<String> {
+    answers.value(oid).ok().and_then(mac_of_value)
 }
 
 fn power(answers: &Answers, rows: &Rows) -> BTreeMap<&'static str, Reading> {

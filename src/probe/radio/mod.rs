@@ -4,6 +4,10 @@
 //! normal form: units converted once, sentinels and lies made missing with the reason, and a quantity that the family
 //! never offers left out. What the family asks for and the device lacks is `NotOffered`.
 
+mod cambium_cnwave60;
+mod cambium_epmp;
+mod cambium_pmp450;
+mod cambium_ptp;
 mod dragonwave;
 mod generic;
 mod mikrotik;
@@ -23,20 +27,34 @@ mod tachyon;
 mod texts;
 mod ubiquiti;
 mod ubiquiti_af60;
+mod ubiquiti_airfiber;
 mod ubiquiti_airmax;
+mod ubiquiti_ltu;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::snmp::Row;
-use super::value::{Answers, Counter, Oid};
+use super::value::{Answers, Counter, Oid, Value};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Provenance, Reading};
 
 /// Every family, in the order in which they are tried. The last takes whatever is left.
-pub static PROFILES: [&Family; 18] = [
+#[rustfmt::skip] // One a line.
+pub static PROFILES: &[&Family] = &[
     &ubiquiti_af60::FAMILY,
+    &ubiquiti_airfiber::FAMILY,
+    &ubiquiti_ltu::FAMILY,
     &ubiquiti_airmax::FAMILY,
     &mikrotik::FAMILY,
+    &cambium_epmp::FAMILY,
+    &cambium_pmp450::FAMILY,
+    &cambium_ptp::PTP250,
+    &cambium_ptp::PTP500,
+    &cambium_ptp::PTP600,
+    &cambium_ptp::PTP650,
+    &cambium_ptp::PTP670,
+    &cambium_ptp::PTP800,
+    &cambium_cnwave60::FAMILY,
     &saf_integra::FAMILY,
     &saf_integra_e::FAMILY,
     &saf_integra_x::FAMILY,
@@ -54,10 +72,26 @@ pub static PROFILES: [&Family; 18] = [
     &generic::FAMILY,
 ];
 
+/// Their names, which an inventory may use.
+pub const NAMES: &[&str] = &{
+    let mut names = [""; PROFILES.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = PROFILES[i].profile;
+        i += 1;
+    }
+    names
+};
+
 /// SNMPv2-MIB (RFC 3418).
 pub const SYS_DESCR: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 1, 0];
 pub const SYS_OBJECT_ID: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
 pub const SYS_UP_TIME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 3, 0];
+
+/// IF-MIB (RFC 2863) ifType, for the [`Table`] of a family that tells its capacity only as the rate of its radio's
+/// interface, and that rate (Mbps).
+pub const IF_TYPE: &[u32] = super::port::IF_TYPE;
+pub const IF_HIGH_SPEED: &[u32] = super::port::IF_HIGH_SPEED;
 
 /// The tag of the only radio of a point-to-point device.
 pub const ONLY_RADIO: &str = "1";
@@ -78,10 +112,15 @@ pub struct Family {
     pub capacity_max_mbps: f64,
     /// Where the maximum comes from.
     pub capacity_max_source: &'static str,
+    /// Where its capacity comes from, in a few words for people: the objects, or the factor and its source.
+    pub capacity_from: &'static str,
     /// Values of sysObjectID that only this family has.
     pub object_ids: &'static [ObjectId],
-    /// Values that others have too: then one of `asks` must answer.
+    /// Values that others have too: then one of `descrs` must match, or one of `asks` answer.
     pub shared_object_ids: &'static [ObjectId],
+    /// Beginnings or parts of its sysDescr. A family without `shared_object_ids` is known by them whatever its
+    /// sysObjectID is.
+    pub descrs: &'static [Descr],
     pub asks: &'static [&'static [u32]],
     /// Tables whose rows must be known before exact objects can be asked for.
     pub tables: &'static [Table],
@@ -130,6 +169,24 @@ impl ObjectId {
         match self {
             Self::Is(arcs) => oid.arcs() == arcs,
             Self::Under(root) => oid.under(root).is_some(),
+        }
+    }
+}
+
+/// How a sysDescr matches.
+#[derive(Debug, Clone, Copy)]
+pub enum Descr {
+    Is(&'static str),
+    Begins(&'static str),
+    Contains(&'static str),
+}
+
+impl Descr {
+    fn matches(self, text: &str) -> bool {
+        match self {
+            Self::Is(whole) => text == whole,
+            Self::Begins(start) => text.starts_with(start),
+            Self::Contains(part) => text.contains(part),
         }
     }
 }
@@ -271,6 +328,28 @@ impl Radio {
         Self { peer: station.mac.clone(), ..Self::new(tag) }
     }
 
+    /// The radio of a device with several peers, none of which the inventory knows.
+    pub fn unmeasured(fields: &[&'static str]) -> Self {
+        let mut radio = Self::new(ONLY_RADIO);
+        for field in fields {
+            radio.set(field, Reading::Missing(Missing::NotMeasured));
+        }
+        radio
+    }
+
+    /// What a sector says of itself.
+    pub fn of_sector(ours: usize, strangers: usize) -> Self {
+        let mut radio = Self::new(SECTOR_RADIO);
+        radio.set("peers_count", Reading::value((ours + strangers) as f64));
+        radio.set("strangers_count", Reading::value(strangers as f64));
+        radio
+    }
+
+    /// It is known to be without its peer.
+    pub fn is_down(&self) -> bool {
+        self.reading("link_up_flag") == Some(Reading::value(0.0))
+    }
+
     pub fn set(&mut self, field: &'static str, reading: Reading) {
         self.readings.insert(field, reading);
     }
@@ -302,17 +381,60 @@ pub struct Decoded {
     pub suspect: Vec<&'static str>,
 }
 
-/// The family of that name.
-pub fn family(profile: &str) -> Option<&'static Family> {
-    PROFILES.into_iter().find(|f| f.profile == profile)
+/// What a table of peers needs to become radios.
+#[derive(Debug, Clone, Copy)]
+pub struct Peers<'a> {
+    /// Its rows, which may be those of another table where a device lacks the column that was meant.
+    pub rows: &'a [Row],
+    /// The tables to look at again when a row has gone.
+    pub tables: &'a [&'static str],
+    /// Fields that end with the link.
+    pub link_fields: &'a [&'static str],
+    /// The MAC address of a row's peer.
+    pub mac: fn(&Row) -> Option<String>,
 }
 
-/// What has to be asked before a device is identified: nothing, if its sysObjectID is enough.
-pub fn questions(object_id: Option<&Oid>) -> Vec<Oid> {
-    let Some(object_id) = object_id else { return Vec::new() };
-    if PROFILES.iter().any(|f| matches(f.object_ids, object_id)) {
+impl<'a> Peers<'a> {
+    /// Which rows are to be read.
+    pub fn select(&self, scope: &Scope<'_>) -> Selection<'a> {
+        scope.select(self.rows, self.mac)
+    }
+
+    /// One radio a peer that is ours, as `read` gives it; `None` of it: the row has gone, and the link with it. A peer
+    /// of ours without a row is down, several that cannot be told apart are not measured, a sector adds its own radio.
+    pub fn decode(&self, scope: &Scope<'_>, read: impl Fn(&Station<'_>) -> Option<Radio>) -> Decoded {
+        let selection = self.select(scope);
+        let mut decoded = Decoded::default();
+        for station in selection.chosen() {
+            let radio = read(station).unwrap_or_else(|| Radio::towards(station, scope).down(self.link_fields));
+            decoded.radios.push(radio);
+        }
+        decoded.radios.extend(scope.absent(&selection, self.link_fields));
+        match &selection {
+            Selection::Nobody => decoded.radios.push(Radio::new(ONLY_RADIO).down(self.link_fields)),
+            Selection::Ambiguous => decoded.radios.push(Radio::unmeasured(self.link_fields)),
+            Selection::One(_) => {}
+            Selection::Sector { ours, strangers } => decoded.radios.push(Radio::of_sector(ours.len(), *strangers)),
+        }
+        if decoded.radios.iter().any(Radio::is_down) {
+            decoded.stale.extend(self.tables);
+        }
+        decoded
+    }
+}
+
+/// The family of that name.
+pub fn family(profile: &str) -> Option<&'static Family> {
+    PROFILES.iter().copied().find(|f| f.profile == profile)
+}
+
+/// What has to be asked before a device is identified: nothing, if its sysObjectID and sysDescr are enough.
+/// `system`: the answers that have its sysDescr.
+pub fn questions(object_id: Option<&Oid>, system: &Answers) -> Vec<Oid> {
+    if by_system(object_id, system).is_some() {
         return Vec::new();
     }
+    let Some(object_id) = object_id else { return Vec::new() };
     let shared = PROFILES.iter().filter(|f| matches(f.shared_object_ids, object_id));
     shared.flat_map(|f| f.asks).map(|ask| Oid::from(*ask)).collect()
 }
@@ -321,17 +443,36 @@ fn matches(ids: &[ObjectId], oid: &Oid) -> bool {
     ids.iter().any(|id| id.matches(oid))
 }
 
-/// The family of a device, and why: by its sysObjectID and, where families share one, by which of the [`questions`]
-/// are answered.
+/// The family that sysObjectID and sysDescr alone decide, and why: both together before sysObjectID before sysDescr.
+fn by_system(object_id: Option<&Oid>, system: &Answers) -> Option<(&'static Family, String)> {
+    let descr = system.text(&SYS_DESCR.into()).unwrap_or_default();
+    let described = |f: &&Family| f.descrs.iter().any(|d| d.matches(&descr));
+    let says = format!("sysDescr \"{descr}\"");
+    if let Some(object_id) = object_id {
+        let object = format!("sysObjectID {object_id}");
+        let both = |f: &&Family| matches(f.shared_object_ids, object_id) && described(f);
+        if let Some(family) = PROFILES.iter().copied().find(both) {
+            return Some((family, format!("{object}, and {says}")));
+        }
+        if let Some(family) = PROFILES.iter().copied().find(|f| matches(f.object_ids, object_id)) {
+            return Some((family, object));
+        }
+    }
+    let family = PROFILES.iter().copied().find(|f| f.shared_object_ids.is_empty() && described(f))?;
+    Some((family, says))
+}
+
+/// The family of a device, and why: by its sysObjectID and sysDescr and, where families share them, by which of the
+/// [`questions`] are answered.
 pub fn identify(object_id: Option<&Oid>, answers: &Answers) -> (&'static Family, String) {
+    if let Some(found) = by_system(object_id, answers) {
+        return found;
+    }
     let Some(object_id) = object_id else {
         return (&generic::FAMILY, "it has no sysObjectID: only its interfaces are read".to_owned());
     };
     let object = format!("sysObjectID {object_id}");
-    if let Some(family) = PROFILES.into_iter().find(|f| matches(f.object_ids, object_id)) {
-        return (family, object);
-    }
-    for family in PROFILES.into_iter().filter(|f| matches(f.shared_object_ids, object_id)) {
+    for family in PROFILES.iter().copied().filter(|f| matches(f.shared_object_ids, object_id)) {
         if let Some(ask) = family.asks.iter().find(|ask| answers.has(&Oid::from(**ask))) {
             return (family, format!("{object}, and {} answers", Oid::from(*ask)));
         }
@@ -372,9 +513,29 @@ pub fn unless(reading: Reading, sentinels: &[f64]) -> Reading {
     }
 }
 
+/// Signal levels of both chains or polarisations as one: the sum of their powers, as radios combine them themselves. One
+/// alone stands for itself.
+pub fn combined(first: Reading, second: Reading) -> Reading {
+    match (first.get(), second.get()) {
+        (Some(a), Some(b)) => Reading::value(10.0 * (10f64.powf(a / 10.0) + 10f64.powf(b / 10.0)).log10()),
+        (None, Some(_)) => second,
+        _ => first,
+    }
+}
+
 /// A capacity that the radio reports itself; 0 on a live link is "not known".
 pub fn reported(answers: &Answers, oid: &Oid, scale: f64) -> Reading {
     with_provenance(unless(answers.reading(oid, scale), &[0.0]), Provenance::Reported)
+}
+
+/// A capacity that the radio tells as the rate of its own interface, ifHighSpeed in Mbps; 0 is "not known".
+pub fn of_interface(answers: &Answers, row: &Row) -> Reading {
+    reported(answers, &Oid::of(IF_HIGH_SPEED, &row.index), 1.0)
+}
+
+/// The interfaces of that ifType, in a table by [`IF_TYPE`].
+pub fn interfaces(rows: &[Row], if_type: i32) -> impl Iterator<Item = &Row> {
+    rows.iter().filter(move |row| row.value == Value::Integer(if_type))
 }
 
 /// A capacity made from a modulation rate.

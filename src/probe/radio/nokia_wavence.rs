@@ -19,11 +19,13 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 16_000.0,
     capacity_max_source: "2000 MHz, the widest channel at 71 to 86 GHz (ETSI EN 302 217-2), at 8 bits a symbol (256QAM)",
+    capacity_from: "ifSpeed of the radio, else ifHighSpeed; one figure for both directions",
     object_ids: &[
         ObjectId::Is(&[1, 3, 6, 1, 4, 1, 637, 54, 1, 10, 90, 1]),
         ObjectId::Is(&[1, 3, 6, 1, 4, 1, 637, 54, 1, 10, 90, 13]),
     ],
     shared_object_ids: &[],
+    descrs: &[],
     asks: &[],
     tables: &[Table { name: RADIOS, column: RX, rows_max: 16 }],
     info: |_| vec![MODEL.into(), SYS_DESCR.into()],

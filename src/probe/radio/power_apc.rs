@@ -16,9 +16,11 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 1.0,
     capacity_max_source: "no capacity is read from this family",
+    capacity_from: "none: it is no radio",
     object_ids: &[],
     // Power strips and cooling units are there too.
     shared_object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 318, 1, 3])],
+    descrs: &[],
     asks: &[OUTPUT_STATUS],
     tables: &[],
     info: |_| vec![MODEL.into(), FIRMWARE.into()],

@@ -17,8 +17,10 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 1.0,
     capacity_max_source: "no capacity is read from this family",
+    capacity_from: "none: it is no radio",
     object_ids: &[ObjectId::Is(PANEL), ObjectId::Is(SUPPLY), ObjectId::Is(INVERTER)],
     shared_object_ids: &[],
+    descrs: &[],
     asks: &[],
     // Which of them it is, by the volts that it has.
     tables: &[

@@ -18,6 +18,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 1.0,
     capacity_max_source: "no capacity is read from this family",
+    capacity_from: "none: it is no radio",
     object_ids: &[ObjectId::Is(UPS_MIB)],
     // iStars, CyberPower, net-snmp, Riello NetMan, Delta: cards that have more than one MIB.
     shared_object_ids: &[
@@ -27,6 +28,7 @@ pub static FAMILY: Family = Family {
         ObjectId::Under(&[1, 3, 6, 1, 4, 1, 5491]),
         ObjectId::Under(&[1, 3, 6, 1, 4, 1, 2254, 2]),
     ],
+    descrs: &[],
     asks: &[BATTERY_STATUS],
     tables: &[
         Table { name: INPUTS, column: INPUT_VOLTAGE, rows_max: 3 },

@@ -17,8 +17,10 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 200.0,
     capacity_max_source: "no capacity is read from this family",
+    capacity_from: "none is offered",
     object_ids: &[ObjectId::Is(BASE)],
     shared_object_ids: &[],
+    descrs: &[],
     asks: &[],
     tables: &[
         Table { name: "1", column: &[1, 3, 6, 1, 4, 1, 7571, 100, 1, 1, 2, 22, 3, 10], rows_max: 1 },

@@ -10,7 +10,7 @@ use super::{
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
 use crate::probe::snmp::Row;
-use crate::probe::value::{Answers, Oid, Value, clean_text};
+use crate::probe::value::{Answers, Oid, mac_of_value};
 
 pub static FAMILY: Family = Family {
     profile: "tachyon",
@@ -20,8 +20,10 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 4620.0,
     capacity_max_source: "MCS 12 of a single carrier: 4620 Mbps (IEEE 802.11ad)",
+    capacity_from: "the modulation rate, times 0.5",
     object_ids: &[ObjectId::Under(BASE)],
     shared_object_ids: &[],
+    descrs: &[],
     asks: &[],
     tables: &[
         Table { name: PEERS, column: PEER_MAC, rows_max: 64 },
@@ -77,11 +79,8 @@ fn cell(entry: &[u32], column: u32, row: &Row) -> Oid {
     Oid::of(&[entry, &[column]].concat(), &row.index)
 }
 
-/// `02:00:00:00:00:11` as lower-case hex without separators.
 fn mac(row: &Row) -> Option<String> {
-    let Value::Bytes(bytes) = &row.value else { return None };
-    let hex: String = clean_text(bytes).to_lowercase().chars().filter(|c| !matches!(c, ':' | '-')).collect();
-    (hex.len() == 12 && hex.chars().all(|c| c.is_ascii_hexdigit())).then_some(hex)
+    mac_of_value(&row.value)
 }
 
 fn requests(scope: &Scope<'_>) -> Vec<Oid> {
@@ -105,18 +104,18 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     decoded.radios.extend(selection.chosen().iter().map(|station| peer_radio(answers, station, scope)));
     match &selection {
         Selection::Nobody => decoded.radios.push(Radio::new(ONLY_RADIO).down(&LINK_FIELDS)),
-        Selection::Ambiguous => decoded.radios.push(ambiguous(count)),
+        Selection::Ambiguous => {
+            let mut radio = Radio::unmeasured(&LINK_FIELDS);
+            radio.set("peers_count", Reading::value(rows.len() as f64));
+            decoded.radios.push(radio);
+        }
         Selection::One(_) => {}
-        Selection::Sector { strangers, .. } => {
+        Selection::Sector { ours, strangers } => {
             decoded.radios.extend(scope.absent(&selection, &LINK_FIELDS));
-            let mut sector = Radio::new(SECTOR_RADIO);
-            sector.set("peers_count", Reading::value(rows.len() as f64));
-            sector.set("strangers_count", Reading::value(*strangers as f64));
-            decoded.radios.push(sector);
+            decoded.radios.push(Radio::of_sector(ours.len(), *strangers));
         }
     }
-    let down = |r: &Radio| r.reading("link_up_flag") == Some(Reading::value(0.0));
-    if decoded.radios.iter().any(down) {
+    if decoded.radios.iter().any(Radio::is_down) {
         decoded.stale.push(PEERS);
     } else if count.is_some_and(|n| n != rows.len() as f64) {
         decoded.suspect.push(PEERS);
@@ -134,7 +133,7 @@ fn peer_radio(answers: &Answers, station: &Station<'_>, scope: &Scope<'_>) -> Ra
     let of = |column| cell(PEER, column, station.row);
     let mut radio = Radio::towards(station, scope);
     let same = match answers.value(&of(1)) {
-        Ok(value) => mac(&Row { index: Vec::new(), value: value.clone() }) == station.mac,
+        Ok(value) => mac_of_value(value) == station.mac,
         Err(Missing::NotOffered) => false,
         Err(_) => true,
     };
@@ -155,17 +154,6 @@ fn peer_radio(answers: &Answers, station: &Station<'_>, scope: &Scope<'_>) -> Ra
     }
     let [tx, rx] = OCTETS.map(|column| answers.counter(&of(column)));
     radio.octets = Some(Octets { tx, rx });
-    radio
-}
-
-fn ambiguous(count: Option<f64>) -> Radio {
-    let mut radio = Radio::new(ONLY_RADIO);
-    for field in LINK_FIELDS {
-        radio.set(field, Reading::Missing(Missing::NotMeasured));
-    }
-    if let Some(count) = count {
-        radio.set("peers_count", Reading::value(count));
-    }
     radio
 }
 
@@ -193,6 +181,7 @@ fn add_radio(answers: &Answers, row: &Row, decoded: &mut Decoded) {
 mod tests {
     use super::super::tests::{check, missing, poll, poll_as, sector};
     use super::*;
+    use crate::probe::value::Value;
 
     const TACHYON: &str = "
         1.3.6.1.2.1.1.2.0 oid 1.3.6.1.4.1.57344.1

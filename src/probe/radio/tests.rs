@@ -48,14 +48,43 @@ fn without(fixture: &str, part: &str) -> String {
 #[test]
 fn families_are_well_formed() {
     let mut names = BTreeSet::new();
-    for family in PROFILES {
+    for family in PROFILES.iter().copied() {
         assert!(names.insert(family.profile), "{} twice", family.profile);
         assert!(std::ptr::eq(super::family(family.profile).unwrap(), family));
         assert!(family.capacity_min_mbps < family.capacity_max_mbps);
         assert!(!family.capacity_max_source.is_empty());
-        assert_eq!(family.shared_object_ids.is_empty(), family.asks.is_empty(), "{}", family.profile);
+        assert!(!family.capacity_from.is_empty());
+        let tells_apart = !family.asks.is_empty() || !family.descrs.is_empty();
+        assert!(family.shared_object_ids.is_empty() || tells_apart, "{}", family.profile);
+        assert!(family.asks.is_empty() || !family.shared_object_ids.is_empty(), "{}: never asked", family.profile);
     }
     assert!(super::family("ubiquiti-af61").is_none());
+}
+
+#[test]
+fn a_description_matches_whole_at_its_beginning_or_anywhere() {
+    let check =
+        |descr: Descr, text: &str, expected: bool| assert_eq!(descr.matches(text), expected, "{descr:?} {text}");
+    check(Descr::Is("Radio 80"), "Radio 80", true);
+    check(Descr::Is("Radio 80"), "Radio 80X", false);
+    check(Descr::Begins("Radio"), "Radio 80X", true);
+    check(Descr::Begins("80X"), "Radio 80X", false);
+    check(Descr::Contains("80X"), "Radio 80X", true);
+    check(Descr::Contains("80x"), "Radio 80X", false);
+}
+
+#[test]
+fn interfaces_are_found_by_their_type() {
+    let row = |index: u32, value| Row { index: vec![index], value };
+    let rows = [row(1, Value::Integer(157)), row(2, Value::Integer(6)), row(3, Value::Bytes(vec![157]))];
+    let found: Vec<_> = interfaces(&rows, 157).map(|row| row.index.clone()).collect();
+    assert_eq!(found, [[1]]);
+    let mut answers = Answers::default();
+    answers.insert(Oid::of(IF_HIGH_SPEED, &[1]), Value::Gauge32(323));
+    answers.insert(Oid::of(IF_HIGH_SPEED, &[2]), Value::Gauge32(0));
+    assert_eq!(of_interface(&answers, &rows[0]), Reading::known(323.0, Provenance::Reported));
+    assert_eq!(of_interface(&answers, &rows[1]), Reading::Missing(Missing::Sentinel));
+    assert_eq!(of_interface(&answers, &rows[2]), Reading::Missing(Missing::NotOffered));
 }
 
 #[tokio::test]

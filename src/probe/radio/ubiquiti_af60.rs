@@ -5,8 +5,7 @@
 
 use super::ubiquiti::{SHARED_OBJECT_ID, UBNT, version_of_build};
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station,
-    Table, gate, reported, unless,
+    Checked, Decoded, Family, Info, ObjectId, Octets, Peers, Radio, Rows, Scope, Station, Table, gate, reported, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -23,8 +22,10 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 2.0,
     capacity_max_mbps: 5400.0,
     capacity_max_source: "Ubiquiti's published 5.4 Gbps for Wave",
+    capacity_from: "the station's TxCapacity and RxCapacity",
     object_ids: &[],
     shared_object_ids: &[ObjectId::Is(SHARED_OBJECT_ID), ObjectId::Is(UBNT)],
+    descrs: &[],
     asks: &[FIRMWARE, ROLE],
     tables: &[Table { name: STATIONS, column: ACTIVE, rows_max: 64 }],
     info: |_| vec![MODEL.into(), FIRMWARE.into()],
@@ -65,8 +66,9 @@ fn cell(column: u32, row: &Row) -> Oid {
     Oid::of(&[STATION, &[column]].concat(), &row.index)
 }
 
-fn peer(row: &Row) -> Option<String> {
-    mac_of_arcs(row.index.get(..6)?)
+fn peers<'a>(scope: &Scope<'a>, link_fields: &'a [&'static str]) -> Peers<'a> {
+    let mac = |row: &Row| mac_of_arcs(row.index.get(..6)?);
+    Peers { rows: scope.rows.of(STATIONS), tables: &[STATIONS], link_fields, mac }
 }
 
 fn decode_info(answers: &Answers, _: &Rows) -> Info {
@@ -78,7 +80,7 @@ fn decode_info(answers: &Answers, _: &Rows) -> Info {
 
 fn requests(scope: &Scope<'_>) -> Vec<Oid> {
     let mut oids = vec![FREQUENCY.into(), WIDTH.into()];
-    for station in scope.select(scope.rows.of(STATIONS), peer).chosen() {
+    for station in peers(scope, &[]).select(scope).chosen() {
         oids.push(cell(2, station.row));
         oids.extend(OCTETS.iter().map(|column| cell(*column, station.row)));
         oids.extend(CAPACITIES.iter().map(|(_, column)| cell(*column, station.row)));
@@ -88,30 +90,9 @@ fn requests(scope: &Scope<'_>) -> Vec<Oid> {
 }
 
 fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
-    let mut decoded = Decoded::default();
-    let selection = scope.select(scope.rows.of(STATIONS), peer);
-    for station in selection.chosen() {
-        match station_radio(answers, station, scope) {
-            Some(radio) => decoded.radios.push(radio),
-            // The row has gone: the link has, or its peer was replaced.
-            None => decoded.radios.push(Radio::towards(station, scope).down(&link_fields())),
-        }
-    }
-    decoded.radios.extend(scope.absent(&selection, &link_fields()));
-    match &selection {
-        Selection::Nobody => decoded.radios.push(Radio::new(ONLY_RADIO).down(&link_fields())),
-        Selection::Ambiguous => decoded.radios.push(ambiguous()),
-        Selection::One(_) => {}
-        Selection::Sector { ours, strangers } => {
-            let mut sector = Radio::new(SECTOR_RADIO);
-            sector.set("peers_count", Reading::value((ours.len() + strangers) as f64));
-            sector.set("strangers_count", Reading::value(*strangers as f64));
-            decoded.radios.push(sector);
-        }
-    }
-    if decoded.radios.iter().any(|r| r.reading("link_up_flag") == Some(Reading::value(0.0))) {
-        decoded.stale.push(STATIONS);
-    }
+    let fields = link_fields();
+    // Without a row the link has gone, or its peer was replaced.
+    let mut decoded = peers(scope, &fields).decode(scope, |station| station_radio(answers, station, scope));
     for radio in &mut decoded.radios {
         radio.set("channel_mhz", unless(answers.reading(&FREQUENCY.into(), 1.0), &[0.0]));
         radio.set("channel_width_mhz", unless(answers.reading(&WIDTH.into(), 1.0), &[0.0]));
@@ -148,14 +129,6 @@ fn station_radio(answers: &Answers, station: &Station<'_>, scope: &Scope<'_>) ->
     };
     radio.set("on_standby_flag", standby);
     Some(radio)
-}
-
-fn ambiguous() -> Radio {
-    let mut radio = Radio::new(ONLY_RADIO);
-    for field in link_fields() {
-        radio.set(field, Reading::Missing(Missing::NotMeasured));
-    }
-    radio
 }
 
 fn link_fields() -> Vec<&'static str> {
