@@ -4,12 +4,15 @@
 //! normal form: units converted once, sentinels and lies made missing with the reason, and a quantity that the family
 //! never offers left out. What the family asks for and the device lacks is `NotOffered`.
 
+mod alcoma;
 mod cambium_cnwave60;
 mod cambium_epmp;
 mod cambium_pmp450;
 mod cambium_ptp;
 mod dragonwave;
+mod ericsson_minilink;
 mod generic;
+mod ignitenet;
 mod mikrotik;
 mod nokia_wavence;
 mod openwrt;
@@ -25,6 +28,7 @@ mod saf_integra_e;
 mod saf_integra_x;
 mod tachyon;
 mod texts;
+mod trango;
 mod ubiquiti;
 mod ubiquiti_af60;
 mod ubiquiti_airfiber;
@@ -64,6 +68,10 @@ pub static PROFILES: &[&Family] = &[
     &openwrt::FAMILY,
     &dragonwave::FAMILY,
     &nokia_wavence::FAMILY,
+    &alcoma::FAMILY,
+    &trango::FAMILY,
+    &ignitenet::FAMILY,
+    &ericsson_minilink::FAMILY,
     &power_ups::FAMILY,
     &power_apc::FAMILY,
     &power_netonix::FAMILY,

@@ -59,6 +59,7 @@ const KINDS: [Kind; 3] = [
     // What it is fed with, from the batteries.
     Kind { table: "inverter", base: INVERTER, objects: &[("supply_volts", 6)] },
 ];
+/// Of the inverter this is a name that its owner gives.
 const MODEL: u32 = 1;
 const FIRMWARE: u32 = 4;
 /// A thermometer that is not there.
@@ -75,8 +76,11 @@ fn kind(rows: &Rows) -> Option<&'static Kind> {
 }
 
 fn decode_info(answers: &Answers, _: &Rows) -> Info {
-    let first = |object| KINDS.iter().find_map(|kind| answers.text(&kind.oid(object)).ok());
-    Info { model: first(MODEL), firmware: first(FIRMWARE) }
+    let first = |object| KINDS.iter().find_map(|kind| Some((kind, answers.text(&kind.oid(object)).ok()?)));
+    Info {
+        model: first(MODEL).filter(|(kind, _)| kind.base != INVERTER).map(|(_, model)| model),
+        firmware: first(FIRMWARE).map(|(_, firmware)| firmware),
+    }
 }
 
 fn requests(scope: &Scope<'_>) -> Vec<Oid> {
