@@ -13,7 +13,9 @@ mod dragonwave;
 mod ericsson_minilink;
 mod generic;
 mod ignitenet;
+mod infinet;
 mod mikrotik;
+mod nec_ipasolink;
 mod nokia_wavence;
 mod openwrt;
 mod power_apc;
@@ -69,6 +71,8 @@ pub static PROFILES: &[&Family] = &[
     &dragonwave::FAMILY,
     &nokia_wavence::FAMILY,
     &alcoma::FAMILY,
+    &infinet::FAMILY,
+    &nec_ipasolink::FAMILY,
     &trango::FAMILY,
     &ignitenet::FAMILY,
     &ericsson_minilink::FAMILY,

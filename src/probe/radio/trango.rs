@@ -1,8 +1,8 @@
 //! Trango Apex Lynx and ApexPlus (1.3.6.1.4.1.5454.1.80), licensed full duplex. Their sysObjectID is `1.3`: they are
 //! known by their sysDescr.
 //!
-//! rfSpeedInt has no unit in the MIB. Hundredths of a Mbps give the rates that these radios are sold with (24400 is
-//! 244.0 Mbps at 40 MHz and 256QAM), so that is what it is taken for, and the family stays unverified.
+//! rfSpeedInt has no unit in the MIB. It is taken for hundredths of a Mbps, for 24400 and 36500, which devices answer,
+//! are rates of such radios only so; the family stays unverified.
 
 use super::{Checked, Decoded, Descr, Family, Info, ONLY_RADIO, Radio, SYS_DESCR, gate, reported, unless};
 use crate::model::network::Duplex;
@@ -15,8 +15,8 @@ pub static FAMILY: Family = Family {
     checked: Checked::MibText,
     duplex: Duplex::Full,
     capacity_min_mbps: 1.0,
-    capacity_max_mbps: 640.0,
-    capacity_max_source: "80 MHz, its widest channel, at the 8 bits a symbol of 256QAM",
+    capacity_max_mbps: 1344.0,
+    capacity_max_source: "112 MHz, the widest channel below 57 GHz (ETSI EN 302 217-2), at 12 bits a symbol (4096QAM)",
     capacity_from: "rfSpeedInt, taken for hundredths of a Mbps; one figure for both directions",
     object_ids: &[],
     shared_object_ids: &[],
