@@ -11,6 +11,7 @@ mod cambium_pmp450;
 mod cambium_ptp;
 mod dragonwave;
 mod ericsson_minilink;
+mod ericsson_node;
 mod generic;
 mod ignitenet;
 mod infinet;
@@ -76,6 +77,7 @@ pub static PROFILES: &[&Family] = &[
     &trango::FAMILY,
     &ignitenet::FAMILY,
     &ericsson_minilink::FAMILY,
+    &ericsson_node::FAMILY,
     &power_ups::FAMILY,
     &power_apc::FAMILY,
     &power_netonix::FAMILY,

@@ -123,6 +123,8 @@ fn radio(answers: &Answers, wlan: &str, tag: &str) -> Radio {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::super::tests::{check, missing, poll};
     use super::*;
 
@@ -130,7 +132,7 @@ mod tests {
     fn router(lines: &[(&str, &str)]) -> String {
         let mut fixture = "1.3.6.1.2.1.1.2.0 oid 1.3.6.1.4.1.8072.3.2.10\n".to_owned();
         for (name, text) in [("distro", "OpenWrt 23.05"), ("hardware", "Some Router")].iter().chain(lines) {
-            fixture += &format!("{} str {text}\n", extend(name));
+            writeln!(fixture, "{} str {text}", extend(name)).unwrap();
         }
         fixture
     }

@@ -105,7 +105,7 @@ fn heaviest(answers: &Answers, scope: &Scope<'_>) -> Reading {
 
 fn on_battery(source: Reading) -> Reading {
     match source.get() {
-        Some(source) if source == 5.0 => Reading::value(1.0),
+        Some(5.0) => Reading::value(1.0),
         Some(source) if (2.0..=7.0).contains(&source) => Reading::value(0.0),
         Some(_) => Reading::Missing(Missing::Sentinel),
         None => source,
