@@ -70,7 +70,8 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 
 /// The file without its test modules: what follows the first `#[cfg(test)]` is tests, by our habit.
 fn code(path: &Path) -> String {
-    if path.file_name().is_some_and(|n| n == "tests.rs" || n == "fixtures.rs") {
+    let tests = path.parent().and_then(Path::file_name).is_some_and(|n| n == "tests");
+    if tests || path.file_name().is_some_and(|n| n == "tests.rs" || n == "fixtures.rs") {
         return String::new();
     }
     let text = fs::read_to_string(path).expect("a source file");

@@ -46,7 +46,7 @@ const STATION: &[u32] = &[1, 3, 6, 1, 4, 1, 17713, 21, 1, 2, 30, 1];
 /// Text; the index is a row number.
 const STATION_MAC: &[u32] = &[1, 3, 6, 1, 4, 1, 17713, 21, 1, 2, 30, 1, 1];
 
-const VERSION: [u32; 5] = [1, 1, 1, 17, 0];
+const VERSION: [u32; 4] = [1, 1, 17, 0];
 /// cambiumSTAConnectedRFFrequency, MHz; an access point answers too.
 const FREQUENCY: [u32; 4] = [1, 2, 1, 0];
 /// A subscriber's: 1 = 20 MHz, 2 = 40.
@@ -162,6 +162,12 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
                 - radio.reading("strangers_count").and_then(Reading::get).unwrap_or(0.0);
             radio.set("peers_count", Reading::value(n));
             radio.set("strangers_count", Reading::value((n - ours).max(0.0)));
+        }
+        if let Ok(n) = clients
+            && radio.tag == ONLY_RADIO
+            && n > 1.0
+        {
+            radio.set("peers_count", Reading::value(n));
         }
         gate(&FAMILY, radio);
     }

@@ -1,15 +1,15 @@
 //! MikroTik RouterOS, by MIKROTIK-MIB (1.3.6.1.4.1.14988.1): 60 GHz (W60G) and classic wireless as station or access
 //! point; supply and temperature from the health scalars or, on RouterOS 7, from the gauge table.
 //!
-//! No capacity is reported. It is derived from the PHY rate, which both directions share, times [`FACTOR`]. All
+//! The new WiFi package and LTE modems have files of their own. No capacity is reported. It is derived from the PHY rate, which both directions share, times [`FACTOR`]. All
 //! models have one sysObjectID, so the tables that have rows say what the device is; the order is 60 GHz, station,
-//! access point.
+//! access point, WiFi package; an LTE modem comes beside any of them.
 
 use std::collections::BTreeMap;
 
 use super::{
     Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SYS_DESCR, Scope, Selection, Station,
-    Table, derived, gate, unless,
+    Table, derived, gate, mikrotik_lte, mikrotik_wifi, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -18,13 +18,13 @@ use crate::probe::value::{Answers, Oid, Value, clean_text, mac_of_arcs, mac_of_v
 
 pub static FAMILY: Family = Family {
     profile: "mikrotik",
-    title: "MikroTik RouterOS wireless (classic and 60 GHz)",
+    title: "MikroTik RouterOS: 60 GHz, classic wireless, WiFi package, LTE",
     checked: Checked::Recording,
     duplex: Duplex::Shared,
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 4620.0,
     capacity_max_source: "MCS 12 of a single carrier: 4620 Mbps (IEEE 802.11ad)",
-    capacity_from: "PHY rate times 0.5, an engineering figure of this project: both directions share the PHY rate",
+    capacity_from: "60 GHz and classic wireless: PHY rate, which both directions share, times 0.5, an engineering figure of this project; WiFi package and LTE: nothing",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 14988, 1])],
     shared_object_ids: &[],
     descrs: &[],
@@ -35,6 +35,9 @@ pub static FAMILY: Family = Family {
         Table { name: STATION, column: STATION_SIGNAL, rows_max: 8 },
         Table { name: AP, column: AP_CLIENTS, rows_max: 16 },
         Table { name: REGISTERED, column: REGISTERED_SIGNAL, rows_max: 128 },
+        mikrotik_wifi::INTERFACE_TABLE,
+        mikrotik_wifi::REGISTERED_TABLE,
+        mikrotik_lte::TABLE,
         Table { name: GAUGES, column: GAUGE_NAME, rows_max: 32 },
     ],
     info: |_| vec![SYS_DESCR.into(), VERSION.into()],
@@ -97,6 +100,7 @@ enum Part<'a> {
     W60g { interface: &'a Row, stations: Selection<'a> },
     Station(&'a Row),
     AccessPoint { interfaces: &'a [Row], registered: Selection<'a> },
+    Wifi,
     None,
 }
 
@@ -114,6 +118,7 @@ fn part<'a>(scope: &Scope<'a>) -> Part<'a> {
             let registered = scope.select(rows.of(REGISTERED), |row| mac_of_arcs(row.index.get(..6)?));
             Part::AccessPoint { interfaces, registered }
         }
+        _ if mikrotik_wifi::present(rows) => Part::Wifi,
         _ => Part::None,
     }
 }
@@ -167,8 +172,10 @@ fn requests(scope: &Scope<'_>) -> Vec<Oid> {
                 }
             }
         }
+        Part::Wifi => oids.extend(mikrotik_wifi::requests(scope)),
         Part::None => {}
     }
+    oids.extend(mikrotik_lte::requests(scope.rows));
     oids.extend(power_requests(scope.rows));
     oids
 }
@@ -211,8 +218,10 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
         Part::AccessPoint { interfaces, registered } => {
             decode_access_point(answers, scope, interfaces, &registered, &mut decoded);
         }
+        Part::Wifi => decoded = mikrotik_wifi::decode(answers, scope),
         Part::None => {}
     }
+    decoded.radios.extend(mikrotik_lte::radios(answers, scope.rows));
     for radio in &mut decoded.radios {
         gate(&FAMILY, radio);
     }

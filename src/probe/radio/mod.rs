@@ -16,6 +16,8 @@ mod generic;
 mod ignitenet;
 mod infinet;
 mod mikrotik;
+mod mikrotik_lte;
+mod mikrotik_wifi;
 mod nec_ipasolink;
 mod nokia_wavence;
 mod openwrt;
@@ -507,6 +509,10 @@ pub fn gate(family: &Family, radio: &mut Radio) {
             "noise_floor_dbm" => (-130.0, -40.0),
             // Beyond what the signal levels above allow.
             "snr_db" | "remote_snr_db" | "cinr_db" => (-30.0, 100.0),
+            // 3GPP TS 38.133, section 10.1, which contains those of TS 36.133 for LTE.
+            "rsrp_dbm" => (-156.0, -31.0),
+            "rsrq_db" => (-43.0, 20.0),
+            "sinr_db" => (-23.0, 40.0),
             "tx_power_dbm" => (-40.0, 45.0),
             field if field.ends_with("_percent") => (0.0, 100.0),
             // No terrestrial link is longer: the curve of the Earth ends them before.

@@ -1,3 +1,7 @@
+mod cambium;
+mod mikrotik_new;
+mod ubiquiti_more;
+
 use super::*;
 use crate::probe::device::{Manner, Polled, Poller};
 use crate::probe::testing::{AF60, Fake};
@@ -85,6 +89,20 @@ fn interfaces_are_found_by_their_type() {
     assert_eq!(of_interface(&answers, &rows[0]), Reading::known(323.0, Provenance::Reported));
     assert_eq!(of_interface(&answers, &rows[1]), Reading::Missing(Missing::Sentinel));
     assert_eq!(of_interface(&answers, &rows[2]), Reading::Missing(Missing::NotOffered));
+}
+
+#[test]
+fn levels_of_both_chains_add_up_as_powers() {
+    let check = |first: Reading, second: Reading, expected: Reading| {
+        assert_eq!(combined(first, second).map(|dbm| (dbm * 10.0).round() / 10.0), expected);
+    };
+    let gone = Reading::Missing(Missing::Sentinel);
+    // Twice the power is 3.0 dB more; a tenth of it adds 0.4 dB.
+    check(Reading::value(-74.0), Reading::value(-74.0), Reading::value(-71.0));
+    check(Reading::value(-50.0), Reading::value(-60.0), Reading::value(-49.6));
+    check(Reading::value(-50.0), gone, Reading::value(-50.0));
+    check(gone, Reading::value(-60.0), Reading::value(-60.0));
+    check(gone, gone, gone);
 }
 
 #[tokio::test]
