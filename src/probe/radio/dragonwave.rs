@@ -114,7 +114,7 @@ fn radio(answers: &Answers, kind: &Kind, row: &Row, tag: String) -> Radio {
     radio.set("rsl_dbm", rsl);
     radio.set("tx_power_dbm", unless(read(kind.tx_power, 0.1), &[ABSENT_DBM]));
     if rsl == Reading::Missing(Missing::Sentinel) {
-        return radio.down(&LINK_FIELDS);
+        return radio.down(if kind.rates.is_some() { &LINK_FIELDS } else { &["snr_db"] });
     }
     // No object says that the modems have found one another: a rate does.
     radio.set("link_up_flag", Reading::Missing(Missing::NotOffered));

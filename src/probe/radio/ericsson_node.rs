@@ -135,7 +135,7 @@ impl Link<'_> {
             None => Reading::Missing(Missing::NotOffered),
         };
         if status.get().is_some_and(|status| status != 1.0) {
-            return radio.down(&LINK_FIELDS);
+            return radio.down(if self.carrier.is_some() { &LINK_FIELDS } else { &[] });
         }
         radio.set("link_up_flag", status);
         if let Some(row) = self.carrier {
