@@ -20,11 +20,13 @@ use super::value::{Answers, Oid, Value};
 
 pub type Objects = BTreeMap<Oid, Value>;
 
-/// Objects written as `OID type value`, one a line; `@NAME = text` defines a prefix that `@NAME` then stands for.
+/// Objects written as `OID type value`, one a line, up to a line `---`; `@NAME = text` defines a prefix that `@NAME`
+/// then stands for.
 pub fn objects(fixture: &str) -> Objects {
     let mut names: Vec<(String, String)> = Vec::new();
     let mut objects = Objects::new();
-    for line in fixture.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+    let lines = fixture.lines().map(str::trim).take_while(|l| *l != "---");
+    for line in lines.filter(|l| !l.is_empty() && !l.starts_with('#')) {
         let expand = |text: &str| names.iter().fold(text.to_owned(), |text, (name, full)| text.replace(name, full));
         if let Some((name, full)) = line.split_once(" = ").filter(|_| line.starts_with('@')) {
             let full = expand(full.trim());

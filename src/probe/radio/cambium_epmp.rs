@@ -24,8 +24,9 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 2402.0,
     capacity_max_source: "two streams at 160 MHz, MCS 11: 2402 Mbps (IEEE 802.11ax)",
-    capacity_from: "towards a subscriber: connectedSTADLRateMbps times 0.6 (Cambium sells ePMP 1000, which modulates 300 \
-                    Mbps, as \"200 Mbps\"); no object tells the other direction, nor a subscriber its own",
+    capacity_from: "towards a subscriber: connectedSTADLRateMbps times 0.6 (Cambium sells ePMP 1000, which \
+                    modulates 300 Mbps, as \"200 Mbps\"), which no recording has (levels were read from one); no \
+                    object tells the other direction, nor a subscriber its own",
     object_ids: &[ObjectId::Under(BASE)],
     shared_object_ids: &[],
     descrs: &[],

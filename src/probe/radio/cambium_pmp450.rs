@@ -20,7 +20,8 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 1200.0,
     capacity_max_source: "Cambium's published 1.2 Gbps for a sector of PMP 450m",
-    capacity_from: "towards a subscriber: its linkSpeed at the access point; no object tells the other direction",
+    capacity_from: "towards a subscriber: its linkSpeed at the access point, which no recording has (levels were \
+                    read from one); no object tells the other direction",
     object_ids: &[],
     // CMM controllers have Motorola's enterprise too.
     shared_object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 161, 19])],
@@ -219,8 +220,8 @@ fn add_levels(radio: &mut Radio, answers: &Answers, power: &Oid, chains: [Oid; 2
     let [first, second] = chains.map(|oid| dbm(&oid));
     radio.set("rsl_chain0_dbm", first);
     radio.set("rsl_chain1_dbm", second);
-    let own = dbm(power);
-    radio.set("rsl_dbm", if own.get().is_some() { own } else { combined(first, second) });
+    let (own, both) = (dbm(power), combined(first, second));
+    radio.set("rsl_dbm", if own.get().is_none() && both.get().is_some() { both } else { own });
     let [first, second] = snrs.map(|oid| answers.reading(&oid, 1.0));
     radio.set("snr_db", snr(first, second));
 }

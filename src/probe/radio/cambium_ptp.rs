@@ -1,8 +1,8 @@
 //! Cambium PTP 250, 500, 600, 650, 670 and 800, by CAMBIUM-PTPnnn-MIB (1.3.6.1.4.1.17713.n): the same figures under
 //! other numbers, so each is a row of [`MODELS`] and a family of its own, verified or not by itself.
 //!
-//! The MIBs call the data rates an average over the last second; they are what the link can carry (a PTP 670 answers the
-//! same 161340 kbps both ways with no traffic, and ifHighSpeed of its wireless interface is their sum).
+//! The MIBs call the data rates an average over the last second; they are what the link can carry (a PTP 670 answers
+//! the same 161340 kbps both ways, and ifHighSpeed of its wireless interface, 323 Mbps, is their sum).
 
 use super::{
     Checked, Decoded, Family, IF_TYPE, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SYS_DESCR, Scope, Table, gate,
@@ -101,8 +101,8 @@ pub static PTP250: Family = Family {
     title: "Cambium PTP 250",
     capacity_max_mbps: 256.0,
     capacity_max_source: "Cambium's published 256 Mbps, both directions together",
-    capacity_from: "the data rates; their MIB says tenths of Mbps and others read kbps: by their size they are one or the \
-                    other",
+    capacity_from: "the data rates; their MIB says tenths of Mbps and others read kbps: by their size they are one \
+                    or the other",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 17713, 250])],
     ..family::<0>()
 };

@@ -1,9 +1,10 @@
 //! MikroTik RouterOS, by MIKROTIK-MIB (1.3.6.1.4.1.14988.1): 60 GHz (W60G) and classic wireless as station or access
 //! point; supply and temperature from the health scalars or, on RouterOS 7, from the gauge table.
 //!
-//! The new WiFi package and LTE modems have files of their own. No capacity is reported. It is derived from the PHY rate, which both directions share, times [`FACTOR`]. All
-//! models have one sysObjectID, so the tables that have rows say what the device is; the order is 60 GHz, station,
-//! access point, WiFi package; an LTE modem comes beside any of them.
+//! The new WiFi package and LTE modems have files of their own. No capacity is reported. It is derived from the PHY
+//! rate, which both directions share, times [`FACTOR`]. All models have one sysObjectID, so the tables that have
+//! rows say what the device is; the order is 60 GHz, station, access point, WiFi package; an LTE modem comes beside
+//! any of them.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,8 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 4620.0,
     capacity_max_source: "MCS 12 of a single carrier: 4620 Mbps (IEEE 802.11ad)",
-    capacity_from: "60 GHz and classic wireless: PHY rate, which both directions share, times 0.5, an engineering figure of this project; WiFi package and LTE: nothing",
+    capacity_from: "60 GHz and classic wireless: PHY rate, which both directions share, times 0.5, an engineering \
+                    figure of this project; WiFi package and LTE: nothing",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 14988, 1])],
     shared_object_ids: &[],
     descrs: &[],

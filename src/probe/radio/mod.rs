@@ -533,8 +533,8 @@ pub fn unless(reading: Reading, sentinels: &[f64]) -> Reading {
     }
 }
 
-/// Signal levels of both chains or polarisations as one: the sum of their powers, as radios combine them themselves. One
-/// alone stands for itself.
+/// Signal levels of both chains or polarisations as one: the sum of their powers, as radios combine them themselves
+/// (a PMP 450 with -74 dBm on both says -71 dBm). One alone stands for itself.
 pub fn combined(first: Reading, second: Reading) -> Reading {
     match (first.get(), second.get()) {
         (Some(a), Some(b)) => Reading::value(10.0 * (10f64.powf(a / 10.0) + 10f64.powf(b / 10.0)).log10()),

@@ -1,9 +1,11 @@
 mod cambium;
+mod docs;
+mod files;
 mod mikrotik_new;
 mod ubiquiti_more;
 
 use super::*;
-use crate::probe::device::{Manner, Polled, Poller};
+use crate::probe::device::{Identity, Manner, Polled, Poller};
 use crate::probe::testing::{AF60, Fake};
 use crate::probe::value::Value;
 use crate::runtime::clock::ManualClock;
@@ -38,6 +40,15 @@ pub fn check(radio: &Radio, expected: &[&str]) {
 /// A missing reading, by the word for its reason.
 pub fn missing(why: &str) -> Reading {
     Reading::Missing(Missing::ALL.into_iter().find(|m| m.as_str() == why).unwrap())
+}
+
+/// Packets that a poll costs once the device is known, its ports among them.
+async fn packets_when_known(fixture: &str) -> u64 {
+    let (_, mut poller) = poll_as(fixture, Manner::default()).await;
+    let before = poller.session.gets + poller.session.nexts;
+    let clock = ManualClock::at(crate::model::UnixMillis(2_000_000));
+    poller.poll(&*clock).await.unwrap();
+    poller.session.gets + poller.session.nexts - before
 }
 
 pub fn sector(peers: &[&str]) -> Manner {

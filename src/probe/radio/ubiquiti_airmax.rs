@@ -22,7 +22,8 @@ pub static FAMILY: Family = Family {
     // 866.7 and rounding.
     capacity_max_mbps: 870.0,
     capacity_max_source: "two streams at 80 MHz, MCS 9, short guard interval: 866.7 Mbps (IEEE 802.11ac)",
-    capacity_from: "AC: the station's TxCapacity and RxCapacity; M: modulation rate times 0.5, by Ubiquiti's data sheets",
+    capacity_from: "AC: the station's TxCapacity and RxCapacity; M: modulation rate times 0.5, by Ubiquiti's data \
+                    sheets",
     object_ids: &[ObjectId::Under(BASE)],
     shared_object_ids: &[ObjectId::Is(SHARED_OBJECT_ID)],
     descrs: &[],
