@@ -173,6 +173,11 @@ pub static POWER: Measurement = Measurement {
         gauge("supply_amps", Unit::Amps, "Supply current"),
         gauge("supply_watts", Unit::Watts, "Power drawn"),
         gauge("temperature_celsius", Unit::Celsius, "Temperature of the board or of the case"),
+        gauge("battery_volts", Unit::Volts, "Voltage of the batteries of a UPS or of a solar plant"),
+        gauge("battery_percent", Unit::Percent, "Charge left in the batteries"),
+        gauge("battery_left_secs", Unit::Secs, "Time that the batteries will last at this load, as the UPS reckons it"),
+        gauge("on_battery_flag", Unit::Flag, "1 when the UPS runs on its batteries"),
+        gauge("load_percent", Unit::Percent, "Load of the UPS, of the line that bears most"),
     ],
 };
 

@@ -4,14 +4,36 @@
 //! normal form: units converted once, sentinels and lies made missing with the reason, and a quantity that the family
 //! never offers left out. What the family asks for and the device lacks is `NotOffered`.
 
+mod alcoma;
 mod cambium_cnwave60;
 mod cambium_epmp;
 mod cambium_pmp450;
 mod cambium_ptp;
+mod dragonwave;
+mod ericsson_minilink;
+mod ericsson_node;
 mod generic;
+mod ignitenet;
+mod infinet;
 mod mikrotik;
 mod mikrotik_lte;
 mod mikrotik_wifi;
+mod nec_ipasolink;
+mod nokia_wavence;
+mod openwrt;
+mod power_apc;
+mod power_ict;
+mod power_netonix;
+mod power_tpdin;
+mod power_ups;
+mod saf_cfip;
+mod saf_cfm;
+mod saf_integra;
+mod saf_integra_e;
+mod saf_integra_x;
+mod tachyon;
+mod texts;
+mod trango;
 mod ubiquiti;
 mod ubiquiti_af60;
 mod ubiquiti_airfiber;
@@ -65,6 +87,27 @@ pub static PROFILES: &[&Family] = &[
     &siae_alfo80hd::FAMILY,
     &siae::FAMILY,
     &ceragon::FAMILY,
+    &saf_integra::FAMILY,
+    &saf_integra_e::FAMILY,
+    &saf_integra_x::FAMILY,
+    &saf_cfip::FAMILY,
+    &saf_cfm::FAMILY,
+    &tachyon::FAMILY,
+    &openwrt::FAMILY,
+    &dragonwave::FAMILY,
+    &nokia_wavence::FAMILY,
+    &alcoma::FAMILY,
+    &infinet::FAMILY,
+    &nec_ipasolink::FAMILY,
+    &trango::FAMILY,
+    &ignitenet::FAMILY,
+    &ericsson_minilink::FAMILY,
+    &ericsson_node::FAMILY,
+    &power_ups::FAMILY,
+    &power_apc::FAMILY,
+    &power_netonix::FAMILY,
+    &power_ict::FAMILY,
+    &power_tpdin::FAMILY,
     &generic::FAMILY,
 ];
 

@@ -10,14 +10,14 @@ use crate::probe::testing::{AF60, Fake};
 use crate::probe::value::Value;
 use crate::runtime::clock::ManualClock;
 
-pub(super) async fn poll_as(fixture: &str, manner: Manner) -> (Polled, Poller<Fake>) {
+pub async fn poll_as(fixture: &str, manner: Manner) -> (Polled, Poller<Fake>) {
     let clock = ManualClock::at(crate::model::UnixMillis(1_000_000));
     let mut poller = Poller::new(Fake::new(fixture), manner);
     let polled = poller.poll(&*clock).await.unwrap();
     (polled, poller)
 }
 
-pub(super) async fn poll(fixture: &str) -> Polled {
+pub async fn poll(fixture: &str) -> Polled {
     poll_as(fixture, Manner::default()).await.0
 }
 
@@ -33,8 +33,13 @@ fn show(radio: &Radio) -> Vec<String> {
     radio.readings.iter().map(one).collect()
 }
 
-pub(super) fn check(radio: &Radio, expected: &[&str]) {
+pub fn check(radio: &Radio, expected: &[&str]) {
     assert_eq!(show(radio), expected);
+}
+
+/// A missing reading, by the word for its reason.
+pub fn missing(why: &str) -> Reading {
+    Reading::Missing(Missing::ALL.into_iter().find(|m| m.as_str() == why).unwrap())
 }
 
 /// Packets of a poll of a device that is known.
@@ -48,7 +53,7 @@ pub(super) async fn packets(fixture: &str) -> u64 {
     poller.session.gets + poller.session.nexts
 }
 
-pub(super) fn sector(peers: &[&str]) -> Manner {
+pub fn sector(peers: &[&str]) -> Manner {
     Manner { sector: true, peers: peers.iter().map(|&p| p.to_owned()).collect(), ..Manner::default() }
 }
 

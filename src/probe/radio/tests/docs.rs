@@ -76,7 +76,25 @@ fn yields(family: &Family) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
         }
         fields.extend(decoded.power.iter().filter(|(_, r)| tells(r)).map(|(field, _)| *field));
     }
+    add_fixtures(family, &mut fields, &mut provenance);
     (fields, provenance)
+}
+
+/// What the family's fixtures show besides: rows that only their names join are not met by chance.
+fn add_fixtures(family: &Family, fields: &mut BTreeSet<&'static str>, provenance: &mut BTreeSet<&'static str>) {
+    let profile = format!("profile {}\n", family.profile);
+    for path in super::files::fixtures() {
+        let text = std::fs::read_to_string(path).unwrap();
+        let Some(shown) = text.split_once("---\n").map(|(_, shown)| shown).filter(|s| s.starts_with(&profile)) else {
+            continue;
+        };
+        for (field, value) in shown.lines().filter_map(|line| line.trim().split_once('=')) {
+            let field = field.trim_start_matches("power ");
+            let known = crate::catalogue::RADIO.field(field).or(crate::catalogue::POWER.field(field));
+            fields.extend(known.filter(|_| !value.starts_with('(')).map(|f| f.name));
+            provenance.extend(Provenance::ALL.map(Provenance::as_str).into_iter().filter(|from| value.ends_with(from)));
+        }
+    }
 }
 
 fn joined<'a>(parts: impl IntoIterator<Item = &'a str>, none: &str) -> String {
