@@ -1,5 +1,5 @@
 //! Every metric: name, unit, kind, description. Line protocol, Prometheus, dashboards and docs are checked against
-//! this one table. [P]
+//! this one table. `[P]`
 
 /// The closed list of units. A field's name ends in its unit, but for texts, flags and codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

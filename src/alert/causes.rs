@@ -1,4 +1,4 @@
-//! Which incident explains which: by asking what would be if a link were well. [P]
+//! Which incident explains which: by asking what would be if a link were well. `[P]`
 //!
 //! Links explain a subject if restoring them clears it. One link that does is enough (several that each do are all
 //! named); otherwise the smallest set that does, found by a bounded search: pairs, triples, then all of them,

@@ -1,4 +1,4 @@
-//! A site that has gone dark takes every link that ends there with it: one trouble, one root. [P]
+//! A site that has gone dark takes every link that ends there with it: one trouble, one root. `[P]`
 //!
 //! **Dark** is a site of which at least two devices are polled and none answers. Of the links (and bundles) that fell
 //! there within the hold time of each other, the first to open is the root, the others are its consequences; of those

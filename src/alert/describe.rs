@@ -1,4 +1,4 @@
-//! What an incident says when it opens: whom it concerns, how grave it is, and the evidence. [P]
+//! What an incident says when it opens: whom it concerns, how grave it is, and the evidence. `[P]`
 
 use std::collections::BTreeMap;
 

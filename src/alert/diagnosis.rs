@@ -1,4 +1,4 @@
-//! Why a link is probably weak: small rules over the evidence of both ends, each with its reasons. [P]
+//! Why a link is probably weak: small rules over the evidence of both ends, each with its reasons. `[P]`
 //!
 //! The first rule that holds wins; "unknown" is an answer. The rules, in order:
 //! 1. **Port**: an Ethernet port at 100 Mbps or less sets the capacity.

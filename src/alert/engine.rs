@@ -1,4 +1,4 @@
-//! The engine: from one view to the next, which incidents begin, open, close, and which explains which. [P]
+//! The engine: from one view to the next, which incidents begin, open, close, and which explains which. `[P]`
 //!
 //! Invariants (property tests in `alert/tests`):
 //! - one live incident per condition, subject and direction; no second opening without a closing between;

@@ -1,4 +1,4 @@
-//! What both ends of a link said: last known readings, who was behind the link, neighbours in the same weather. [P]
+//! What both ends of a link said: last known readings, who was behind the link, neighbours in the same weather. `[P]`
 
 use std::collections::{BTreeMap, BTreeSet};
 

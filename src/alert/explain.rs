@@ -1,4 +1,4 @@
-//! Which live incident tells about which: the rules of [`super::engine`], and the answers of [`super::causes`]. [P]
+//! Which live incident tells about which: the rules of [`super::engine`], and the answers of [`super::causes`]. `[P]`
 
 use std::collections::{BTreeMap, BTreeSet};
 

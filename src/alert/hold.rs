@@ -1,4 +1,4 @@
-//! The life of one incident: hold times, pauses, and the time in breach. [P]
+//! The life of one incident: hold times, pauses, and the time in breach. `[P]`
 //!
 //! ```text
 //!           breach held            clear            clear held

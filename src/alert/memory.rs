@@ -1,4 +1,4 @@
-//! What the engine remembers besides incidents: how good each link has been, and how much each agent had lost. [P]
+//! What the engine remembers besides incidents: how good each link has been, and how much each agent had lost. `[P]`
 //!
 //! It is small and serialisable, so that a restarted hub closes by the same thresholds as one that ran on. Without
 //! it nothing is wrong: thresholds start from what is seen from then on.

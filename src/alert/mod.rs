@@ -1,4 +1,4 @@
-//! Which of what the hub sees is worth telling, to whom, and what caused it. [P]
+//! Which of what the hub sees is worth telling, to whom, and what caused it. `[P]`
 
 mod causes;
 mod dark;

@@ -1,4 +1,4 @@
-//! From the view to one judgement per condition, subject and direction. [P]
+//! From the view to one judgement per condition, subject and direction. `[P]`
 
 use std::time::Duration;
 

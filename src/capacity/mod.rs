@@ -1,4 +1,4 @@
-//! What links carry and what sites get: from readings to the [`NetworkView`](crate::model::view::NetworkView). [P]
+//! What links carry and what sites get: from readings to the [`NetworkView`](crate::model::view::NetworkView). `[P]`
 //!
 //! The steps, each in its file: `readings` keeps the latest samples; `ends` turns them into facts about the ends of
 //! a link; `link` judges one link, with `reach` for the proofs of what has crossed it; `bundle` joins members;

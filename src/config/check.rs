@@ -1,4 +1,4 @@
-//! Raw tables to the model: what needs more than one key at a time. [P]
+//! Raw tables to the model: what needs more than one key at a time. `[P]`
 //!
 //! Each function takes the text of a file and gives the model, if it has no error, and everything that was found.
 //! Nothing here reads a file, a secret or a clock; a relative path is taken from `base`, the directory of the file.

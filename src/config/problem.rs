@@ -1,4 +1,4 @@
-//! What is wrong with a file, said so that it can be mended without asking anybody. [P]
+//! What is wrong with a file, said so that it can be mended without asking anybody. `[P]`
 
 use std::fmt::{self, Write as _};
 use std::ops::Range;

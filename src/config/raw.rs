@@ -1,5 +1,5 @@
 //! A TOML text held against its [`schema`](super::schema): every value typed and in range, defaults filled in,
-//! references resolved. What does not fit is a finding, and the reading goes on. [P]
+//! references resolved. What does not fit is a finding, and the reading goes on. `[P]`
 //!
 //! What needs more than one key at a time is `check`'s work.
 

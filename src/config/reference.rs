@@ -1,4 +1,4 @@
-//! docs/inventory.md: every file, table and key that people may write, printed from the schema that reads them. [P]
+//! docs/inventory.md: every file, table and key that people may write, printed from the schema that reads them. `[P]`
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
 //! The one description of every file that people edit: which tables and keys there are, of which type, in which
-//! range, with which default. `raw` reads by it and `reference` prints it, so the two cannot differ. [P]
+//! range, with which default. `raw` reads by it and `reference` prints it, so the two cannot differ. `[P]`
 
 mod inventory;
 mod settings;

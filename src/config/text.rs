@@ -1,4 +1,4 @@
-//! Texts with a meaning: durations, times of day, addresses of mail, of the web and of hardware. [P]
+//! Texts with a meaning: durations, times of day, addresses of mail, of the web and of hardware. `[P]`
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The words of the program as types: ids, readings, samples, and the network that the inventory describes. [P]
+//! The words of the program as types: ids, readings, samples, and the network that the inventory describes. `[P]`
 
 pub mod id;
 pub mod network;

@@ -1,4 +1,4 @@
-//! Which batch an agent sends next. [P]
+//! Which batch an agent sends next. `[P]`
 //!
 //! The agent's half of the delivery protocol as a state machine; the spool knows what is held, the hub says what is
 //! stored, and this decides what goes over the wire, and when again.

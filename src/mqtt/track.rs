@@ -1,4 +1,4 @@
-//! What the hub knows of one agent's deliveries. [P]
+//! What the hub knows of one agent's deliveries. `[P]`
 
 use std::collections::VecDeque;
 use std::time::Duration;

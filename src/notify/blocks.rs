@@ -1,4 +1,4 @@
-//! The body of a mail as blocks, written out twice: plain text and simple HTML. [P]
+//! The body of a mail as blocks, written out twice: plain text and simple HTML. `[P]`
 //!
 //! The HTML carries its styles inline and uses one table for figures, so that mail programs of any age show it. All
 //! text is escaped here, and only here.

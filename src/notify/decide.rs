@@ -1,4 +1,4 @@
-//! Who is told about a change of an incident. [P]
+//! Who is told about a change of an incident. `[P]`
 //!
 //! - Told is what is open, a root and not minor: the WISP of the link, if it has an address, and all of the staff. A
 //!   site whose cause is not known, and an agent, concern the staff only.

@@ -1,4 +1,4 @@
-//! From an incident to a mail, in the recipient's language. [P]
+//! From an incident to a mail, in the recipient's language. `[P]`
 
 use jiff::tz::TimeZone;
 

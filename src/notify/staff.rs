@@ -1,4 +1,4 @@
-//! The mail to the staff of the Union: the same incident for people who answer a mayor's call. [P]
+//! The mail to the staff of the Union: the same incident for people who answer a mayor's call. `[P]`
 
 use super::blocks::{Block, bold, clean};
 use super::story::Story;

@@ -1,5 +1,5 @@
 //! One step of the engine as documents: incidents, the mails about them, and what the engine remembers, to be written
-//! in one transaction. [P]
+//! in one transaction. `[P]`
 
 use std::collections::BTreeMap;
 

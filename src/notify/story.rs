@@ -1,4 +1,4 @@
-//! What an incident says, in words that the mails to WISPs and to the staff share. [P]
+//! What an incident says, in words that the mails to WISPs and to the staff share. `[P]`
 
 use std::collections::BTreeMap;
 use std::time::Duration;

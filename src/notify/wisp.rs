@@ -1,4 +1,4 @@
-//! The mail to the operator of a link: fact, effect, probable cause, figures, what we ask. [P]
+//! The mail to the operator of a link: fact, effect, probable cause, figures, what we ask. `[P]`
 
 use super::blocks::{Block, bold, clean};
 use super::story::Story;

@@ -1,4 +1,4 @@
-//! Numbers, dates and lists as people write them in Italian and in English. [P]
+//! Numbers, dates and lists as people write them in Italian and in English. `[P]`
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What one agent has to measure, from the inventory. [P]
+//! What one agent has to measure, from the inventory. `[P]`
 //!
 //! Every problem is found before anything is asked: a secret that cannot be read names the devices that need it.
 

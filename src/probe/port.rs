@@ -1,4 +1,4 @@
-//! Ethernet ports by IF-MIB (RFC 2863): which to read, what to ask, and what the answers mean. [P]
+//! Ethernet ports by IF-MIB (RFC 2863): which to read, what to ask, and what the answers mean. `[P]`
 //!
 //! The table is learnt once; each poll then GETs exact objects of the chosen ports. Rows are known by the index of
 //! their OID: the ifIndex column differs from it on some radios (Wave 3.4). The radio's own interfaces are left to

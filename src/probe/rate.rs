@@ -1,4 +1,4 @@
-//! From counters to rates. [P]
+//! From counters to rates. `[P]`
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! From what was polled to samples. [P]
+//! From what was polled to samples. `[P]`
 
 use std::collections::BTreeMap;
 use std::time::Duration;

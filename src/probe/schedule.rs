@@ -152,7 +152,7 @@ impl Ticks {
     }
 }
 
-/// How long to leave a silent device alone. [P]
+/// How long to leave a silent device alone. `[P]`
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Pause {
     failures: u32,

@@ -1,4 +1,4 @@
-//! What SNMP speaks of: object identifiers, values, and the answers of a device. [P]
+//! What SNMP speaks of: object identifiers, values, and the answers of a device. `[P]`
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Where simulated devices answer: addresses on loopback. [P]
+//! Where simulated devices answer: addresses on loopback. `[P]`
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};

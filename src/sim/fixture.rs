@@ -1,4 +1,4 @@
-//! A small network for tests: every family, a sector, a 1+1 pair, two backhauls, each kind of SNMP access. [P]
+//! A small network for tests: every family, a sector, a 1+1 pair, two backhauls, each kind of SNMP access. `[P]`
 //!
 //! ```text
 //! Internet = pop --af60-- a --af60-- b ==60g/5g== d = Internet

@@ -1,4 +1,4 @@
-//! What a simulated device says over SNMP: its objects at one instant, in the order of their OIDs. [P]
+//! What a simulated device says over SNMP: its objects at one instant, in the order of their OIDs. `[P]`
 //!
 //! Objects, indexes, units and types as real devices of the family have them: SNMPv2-MIB, IF-MIB, UI-AF60-MIB,
 //! UBNT-AirMAX-MIB, IEEE802dot11-MIB and MIKROTIK-MIB.

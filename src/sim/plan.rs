@@ -1,4 +1,4 @@
-//! What of a simulated network does not change: devices, links, paths, and who hears whom. [P]
+//! What of a simulated network does not change: devices, links, paths, and who hears whom. `[P]`
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! How simulated radios behave: link budgets and what each family makes of a signal. [P]
+//! How simulated radios behave: link budgets and what each family makes of a signal. `[P]`
 //!
 //! Plausible, not exact: antennas are as large as the path needs (an installer would have seen to it), and each
 //! family has one channel and one table from SNR to rate.

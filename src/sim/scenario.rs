@@ -1,4 +1,4 @@
-//! Scenarios: weather and trouble on a time line. [P]
+//! Scenarios: weather and trouble on a time line. `[P]`
 //!
 //! A scenario file has `name`, `description_it`, `description_en`, an optional `repeat` after which the time line
 //! starts again, and `[[event]]` tables: `at` and `for` (texts such as `"20m"` or `"1h 30m"`, in scenario time),

@@ -1,4 +1,4 @@
-//! Invented secrets for every place where the inventory names one: the simulated devices accept them. [P]
+//! Invented secrets for every place where the inventory names one: the simulated devices accept them. `[P]`
 
 use std::collections::BTreeMap;
 

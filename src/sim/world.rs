@@ -1,4 +1,4 @@
-//! The simulated world at each instant: what every link carries, which devices have power, who can reach whom. [P]
+//! The simulated world at each instant: what every link carries, which devices have power, who can reach whom. `[P]`
 //!
 //! Everything but the traffic counters and the power-up times is a function of the seed and of scenario time alone,
 //! so that two runs agree whoever polls them and however often.

@@ -1,4 +1,4 @@
-//! The bytes of a segment. [P]
+//! The bytes of a segment. `[P]`
 //!
 //! All numbers are little-endian.
 //! ```text

@@ -1,4 +1,4 @@
-//! How the JSON of `api` is made from a snapshot. [P]
+//! How the JSON of `api` is made from a snapshot. `[P]`
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The JSON of `/api/v1` and of `vedetta status --json`: a contract. [P]
+//! The JSON of `/api/v1` and of `vedetta status --json`: a contract. `[P]`
 //!
 //! These types are of the wire and nothing else; both the hub (writing) and `vedetta status` (reading) use them.
 //! - Times are RFC 3339 with the offset of the network's zone.

@@ -1,4 +1,4 @@
-//! Figures and times as people read them, in Italian and English. [P]
+//! Figures and times as people read them, in Italian and English. `[P]`
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};

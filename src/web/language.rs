@@ -1,4 +1,4 @@
-//! Which language a reader gets. [P]
+//! Which language a reader gets. `[P]`
 
 use crate::model::network::Language;
 

@@ -1,4 +1,4 @@
-//! The map: coordinates to points of an SVG drawing, with labels that do not collide. [P]
+//! The map: coordinates to points of an SVG drawing, with labels that do not collide. `[P]`
 
 use std::collections::BTreeMap;
 

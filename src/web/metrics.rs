@@ -1,4 +1,4 @@
-//! `/metrics`: the last readings of every link and site, and the hub's own health, as Prometheus text. [P]
+//! `/metrics`: the last readings of every link and site, and the hub's own health, as Prometheus text. `[P]`
 //!
 //! Names are `vedetta_<measurement>_<field>` of the catalogue wherever it has the quantity; what only the hub knows
 //! is in [`OWN`]. A missing reading is absent and never 0; beside it stands `<name>_missing{reason="…"} 1`.

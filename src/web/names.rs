@@ -1,4 +1,4 @@
-//! What things are called where people read: names instead of ids. [P]
+//! What things are called where people read: names instead of ids. `[P]`
 
 use crate::model::network::Network;
 use crate::model::view::NetworkView;

@@ -1,4 +1,4 @@
-//! The status page: a snapshot turned into what the templates print. [P]
+//! The status page: a snapshot turned into what the templates print. `[P]`
 //!
 //! The templates (`src/web/templates`) escape everything; no text is ever marked safe, and no style or script stands
 //! inside the page (the Content-Security-Policy forbids both), so widths of bars are SVG attributes.

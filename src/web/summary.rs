@@ -1,4 +1,4 @@
-//! The answer in one sentence: how many are well, how that is known, and how many faults hold the others down. [P]
+//! The answer in one sentence: how many are well, how that is known, and how many faults hold the others down. `[P]`
 
 use std::collections::{BTreeMap, BTreeSet};
 

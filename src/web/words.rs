@@ -1,4 +1,4 @@
-//! The page's texts in Italian and English. Sentences that are made of figures are in `summary` and `page`. [P]
+//! The page's texts in Italian and English. Sentences that are made of figures are in `summary` and `page`. `[P]`
 
 use crate::alert::incident::{Condition, Confidence, ProbableCause};
 use crate::alert::{IncidentState, Severity};

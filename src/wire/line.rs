@@ -1,4 +1,4 @@
-//! Line protocol: samples as text, the content of every batch. [P]
+//! Line protocol: samples as text, the content of every batch. `[P]`
 //!
 //! One line is one sample: `measurement,tag=value,… field=value,… milliseconds`, by the line protocol reference of
 //! InfluxDB 2. Tags in order of [`Tag`], fields in order of name. A value is a float; a missing reading is

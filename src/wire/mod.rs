@@ -1,4 +1,4 @@
-//! What crosses the network: topics, batches, line protocol, ranges of sequence numbers. [P]
+//! What crosses the network: topics, batches, line protocol, ranges of sequence numbers. `[P]`
 //!
 //! Readers ignore keys that they do not know, for an agent may be a version older or newer than its hub.
 

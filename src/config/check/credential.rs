@@ -1,4 +1,4 @@
-//! SNMP credentials and other secrets: where they are kept, never what they are. [P]
+//! SNMP credentials and other secrets: where they are kept, never what they are. `[P]`
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The tables of `network.toml`, one function each. [P]
+//! The tables of `network.toml`, one function each. `[P]`
 //!
 //! An item that is not whole gives `None`: what is missing has been reported when it was read.
 

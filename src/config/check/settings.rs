@@ -1,4 +1,4 @@
-//! `hub.toml` and `agent.toml`. [P]
+//! `hub.toml` and `agent.toml`. `[P]`
 
 use std::path::{Path, PathBuf};
 

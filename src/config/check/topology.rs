@@ -1,4 +1,4 @@
-//! What several tables of the inventory say together. One function for each rule. [P]
+//! What several tables of the inventory say together. One function for each rule. `[P]`
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,4 +1,4 @@
-//! Single values: each kind of [`Kind`] from the TOML value that stands for it. [P]
+//! Single values: each kind of [`Kind`] from the TOML value that stands for it. `[P]`
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! `network.toml`. [P]
+//! `network.toml`. `[P]`
 
 use super::{CREDENTIAL, Kind, LANGUAGES, RATE_MBPS_MAX, Table, default, optional, required};
 use crate::config::check::PROFILES;

@@ -1,4 +1,4 @@
-//! `hub.toml` and `agent.toml`. [P]
+//! `hub.toml` and `agent.toml`. `[P]`
 
 use super::{CREDENTIAL, Key, Kind, LANGUAGES, Table, default, optional, required};
 

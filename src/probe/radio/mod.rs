@@ -1,4 +1,4 @@
-//! Radio families: what each is asked, and what its answers mean. [P]
+//! Radio families: what each is asked, and what its answers mean. `[P]`
 //!
 //! A family is data plus pure functions in one file, and one line in [`PROFILES`]. Its decoder turns answers into the
 //! normal form: units converted once, sentinels and lies made missing with the reason, and a quantity that the family

@@ -1,4 +1,4 @@
-//! What simulated MikroTik devices say: MIKROTIK-MIB for 60 GHz and for classic wireless. [P]
+//! What simulated MikroTik devices say: MIKROTIK-MIB for 60 GHz and for classic wireless. `[P]`
 
 use async_snmp::Value;
 

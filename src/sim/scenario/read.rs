@@ -1,4 +1,4 @@
-//! Reading the text of a scenario: every problem at once, each with its line. [P]
+//! Reading the text of a scenario: every problem at once, each with its line. `[P]`
 
 use std::collections::BTreeSet;
 use std::time::Duration;

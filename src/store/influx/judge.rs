@@ -1,4 +1,4 @@
-//! What an answer of InfluxDB means, and how long to wait. [P]
+//! What an answer of InfluxDB means, and how long to wait. `[P]`
 //!
 //! Answers: InfluxDB 2 API reference, `POST /api/v2/write`.
 

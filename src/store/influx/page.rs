@@ -1,4 +1,4 @@
-//! Lines on their way to InfluxDB. [P]
+//! Lines on their way to InfluxDB. `[P]`
 
 use std::ops::Range;
 

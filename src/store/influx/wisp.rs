@@ -1,4 +1,4 @@
-//! Whose a line is: the hub adds the tag `wisp` to what it forwards. [P]
+//! Whose a line is: the hub adds the tag `wisp` to what it forwards. `[P]`
 
 use std::collections::{BTreeMap, HashMap};
 
