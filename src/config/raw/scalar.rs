@@ -10,6 +10,9 @@ use crate::config::schema::{self, Kind};
 use crate::config::text;
 use crate::model::id::check_id;
 
+/// More choices than these do not fit into a message.
+const CHOICES_SHOWN_MAX: usize = 12;
+
 /// Longest line of text accepted, in bytes.
 const LINE_BYTES_MAX: usize = 500;
 /// Longest text of several lines accepted, in bytes.
@@ -170,7 +173,12 @@ fn choice(found: &str, choices: &[&str]) -> Result<Value, Wrong> {
         return Ok(Value::Text(found.to_owned()));
     }
     let all: Vec<_> = choices.iter().map(|c| quoted(c)).collect();
-    Err(Wrong::near(format!("must be {}", all.join(" or ")), near_miss(found, choices.iter().copied()).map(quoted)))
+    let wanted = if choices.len() <= CHOICES_SHOWN_MAX {
+        format!("must be {}", all.join(" or "))
+    } else {
+        "must be one of those that `vedetta check --reference` lists".to_owned()
+    };
+    Err(Wrong::near(wanted, near_miss(found, choices.iter().copied()).map(quoted)))
 }
 
 fn duration(found: &str, min: &str, max: &str) -> Result<Value, Wrong> {
