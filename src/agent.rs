@@ -17,7 +17,7 @@ use crate::probe::ping::Pinger;
 use crate::probe::plan::{Dropped, ProbePlan, plan};
 use crate::probe::service::ServiceProbe;
 use crate::runtime::clock::SharedClock;
-use crate::runtime::tasks::{Shutdown, ShutdownSwitch, Tasks};
+use crate::runtime::tasks::{Shutdown, Tasks};
 use crate::spool::Spool;
 use crate::{catalogue, probe, wire};
 
@@ -83,8 +83,9 @@ impl AgentApp {
         self.generated.subscribe()
     }
 
-    /// Runs until both are set: `stop_polling` ends the probes, `shutdown` ends delivery as well.
-    pub async fn run(self, stop_polling: Shutdown, shutdown: Shutdown) -> anyhow::Result<()> {
+    /// Runs until both are set: `stop_polling` ends the probes, `shutdown` ends delivery, but not before all that was
+    /// measured is in the spool.
+    pub async fn run(self, stop_polling: Shutdown, mut shutdown: Shutdown) -> anyhow::Result<()> {
         let Self { parts, plan, spool, clock, status, generated } = self;
         let (samples_tx, samples_rx) = mpsc::channel(QUEUE_POLLS_MAX);
         let (payloads_tx, payloads_rx) = mpsc::channel(QUEUE_PAYLOADS_MAX);
@@ -119,10 +120,15 @@ impl AgentApp {
             ),
         );
         probes.spawn("batcher", batcher.run(samples_rx, payloads_tx, stop_polling.clone()));
-        let delivery = crate::mqtt::agent::run(config, payloads_rx, spool, parts.secrets, clock, status, shutdown);
-        tokio::pin!(delivery);
-        let polling = probes.run(stop_polling);
-        tokio::pin!(polling);
+        let (delivery_switch, delivery_stop) = Shutdown::new();
+        let delivery = crate::mqtt::agent::run(config, payloads_rx, spool, parts.secrets, clock, status, delivery_stop);
+        let polling = async {
+            probes.run(stop_polling).await?;
+            shutdown.wait().await;
+            delivery_switch.stop();
+            anyhow::Ok(())
+        };
+        tokio::pin!(delivery, polling);
         tokio::select! {
             ended = &mut delivery => return ended.context("delivery"),
             ended = &mut polling => ended?,
@@ -220,23 +226,4 @@ impl OpenBatch {
         wire::line::encode(samples, &mut self.text);
         self.n_samples += samples.len() as u32;
     }
-}
-
-/// Runs one agent until the process is told to stop.
-pub async fn run(app: AgentApp, shutdown: Shutdown) -> anyhow::Result<()> {
-    let (switch, delivery): (ShutdownSwitch, Shutdown) = Shutdown::new();
-    let mut stop = shutdown.clone();
-    let running = app.run(shutdown, delivery);
-    tokio::pin!(running);
-    tokio::select! {
-        ended = &mut running => return ended,
-        () = stop.wait() => {}
-    }
-    // The batcher first hands over what was measured; the spool is durable, so nothing waits for the hub.
-    tokio::select! {
-        ended = &mut running => return ended,
-        () = tokio::time::sleep(DRAIN / 5) => {}
-    }
-    switch.stop();
-    running.await
 }

@@ -307,3 +307,76 @@ fn the_store_has_the_fade(world: &World, report: &Value) {
     let generated = report["samples"]["generated"].as_u64().unwrap();
     assert!(polls > 0 && polls < generated, "{polls} polls among {generated} samples");
 }
+
+/// A process that is told to stop, and must stop well.
+fn interrupt(Server(child): &mut Server) -> std::process::ExitStatus {
+    let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    wait_for("the process to end", || child.try_wait().unwrap())
+}
+
+/// The README's third step: `vedetta run` with an inventory of one's own; here its radios are those of `simulate`.
+#[test]
+fn a_network_of_ones_own_is_watched_and_left_in_good_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let (snmp, page) = (free_udp_port(), free_port());
+    let network = dir.path().join("network.toml");
+    fs::write(&network, include_str!("fixtures/twenty.toml").replace("10161", &snmp.to_string())).unwrap();
+    let hub = dir.path().join("hub.toml");
+    fs::write(&hub, format!("poll_interval = \"1s\"\n[web]\nlisten = \"127.0.0.1:{page}\"\n")).unwrap();
+    let vedetta = || Command::new(env!("CARGO_BIN_EXE_vedetta"));
+
+    let mut radios = Server(
+        vedetta()
+            .args(["simulate", "--json", "--seed", "5", "--port", &snmp.to_string(), "--network"])
+            .arg(&network)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut listing = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(radios.0.stdout.take().unwrap()), &mut listing).unwrap();
+    let listing: Value = serde_json::from_str(&listing).unwrap();
+    let secret = |version: &str, pointer: &str| {
+        let devices = listing["devices"].as_array().unwrap();
+        let device = devices.iter().find(|d| d["snmp"]["version"] == version).unwrap();
+        device["snmp"].pointer(pointer).unwrap().as_str().unwrap().to_owned()
+    };
+
+    let log = dir.path().join("log");
+    let mut watched = Server(
+        vedetta()
+            .arg("run")
+            .arg("--network")
+            .arg(&network)
+            .arg("--hub")
+            .arg(&hub)
+            .arg("--data")
+            .arg(dir.path().join("data"))
+            .env("VEDETTA_TEST_COMMUNITY", secret("v2c", "/community"))
+            .env("VEDETTA_TEST_AUTH", secret("v3", "/auth/password"))
+            .env("VEDETTA_TEST_PRIVACY", secret("v3", "/privacy/password"))
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap(),
+    );
+    let status = || {
+        let url = format!("http://127.0.0.1:{page}");
+        let output = vedetta().args(["status", "--json", "--hub", &url]).output().unwrap();
+        Some((output.status.code()?, serde_json::from_slice::<Value>(&output.stdout).ok()?))
+    };
+    let (code, _) = wait_for("ten villages with what they were promised", || {
+        status().filter(|(_, s)| s["summary"]["estimated"].as_u64() == Some(10))
+    });
+    assert_eq!(code, 0, "nobody is below target");
+
+    assert!(interrupt(&mut watched).success(), "{}", fs::read_to_string(&log).unwrap());
+    let told = fs::read_to_string(&log).unwrap();
+    for bad in ["ERROR", "ended with an error", "panicked"] {
+        assert!(!told.contains(bad), "{told}");
+    }
+    for secret in [secret("v2c", "/community"), secret("v3", "/auth/password")] {
+        assert!(!told.contains(&secret), "a secret is in the log");
+    }
+    assert!(interrupt(&mut radios).success());
+}

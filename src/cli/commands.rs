@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::{AgentArgs, CheckArgs, Command, ProbeArgs, color};
-use crate::agent::{self, AgentApp, AgentParts};
+use crate::agent::{AgentApp, AgentParts};
 use crate::config::load::{self, Loaded};
 use crate::config::problem::Problem;
 use crate::config::secret::{Secret, SecretSource, SystemSecrets};
@@ -137,7 +137,7 @@ fn run_agent(args: &AgentArgs) -> anyhow::Result<ExitCode> {
     };
     runtime()?.block_on(async {
         let app = AgentApp::build(parts, SystemClock::shared())?;
-        run_until_told(|shutdown| agent::run(app, shutdown)).await
+        run_until_told(|shutdown| app.run(shutdown.clone(), shutdown)).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -80,7 +80,7 @@ impl Lookout {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = stop.wait() => return Ok(()),
+                () = stop.wait() => break,
                 event = events.recv() => match event {
                     Some(event) => self.take(event),
                     None => return Ok(()),
@@ -88,6 +88,9 @@ impl Lookout {
                 _ = tick.tick() => self.evaluate().await,
             }
         }
+        // The inbox ends by the same word; until then it finds somebody to hand its last batches to.
+        while events.recv().await.is_some() {}
+        Ok(())
     }
 
     fn take(&mut self, event: InboxEvent) {
