@@ -55,8 +55,6 @@ impl Snmpd {
             access,
             profile: None,
             timeout: Duration::from_secs(2),
-            json: true,
-            color: false,
             target_mbps: 30.0,
         })
         .await

@@ -180,8 +180,6 @@ fn probe(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
         access: probe_access(args)?,
         profile: args.profile.clone(),
         timeout: args.timeout,
-        json: args.json,
-        color: color(),
         target_mbps: args.target,
     };
     let report = runtime()?.block_on(command::probe(options))?;

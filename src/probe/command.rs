@@ -34,9 +34,6 @@ pub struct ProbeOptions {
     pub profile: Option<String>,
     /// For one answer.
     pub timeout: Duration,
-    /// Print JSON instead of a table.
-    pub json: bool,
-    pub color: bool,
     /// Capacities below it stand out in the table, Mbps.
     pub target_mbps: f64,
 }

@@ -8,8 +8,6 @@ fn options(address: String) -> ProbeOptions {
         access: Access::V2c { community: Secret::new("public") },
         profile: None,
         timeout: Duration::from_millis(300),
-        json: false,
-        color: false,
         target_mbps: 1700.0,
     }
 }
