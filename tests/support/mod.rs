@@ -4,6 +4,8 @@
 
 #[cfg(feature = "hub")]
 pub mod memory;
+#[cfg(feature = "hub")]
+pub mod rig;
 
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
