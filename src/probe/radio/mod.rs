@@ -32,7 +32,7 @@ mod saf_integra;
 mod saf_integra_e;
 mod saf_integra_x;
 mod tachyon;
-mod texts;
+mod supply;
 mod trango;
 mod ubiquiti;
 mod ubiquiti_af60;

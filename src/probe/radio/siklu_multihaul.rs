@@ -107,7 +107,7 @@ fn link(answers: &Answers, row: &Row, several: bool) -> Radio {
     radio.set("capacity_tx_mbps", reported(answers, &of(15), 1.0));
     radio.set("capacity_rx_mbps", reported(answers, &of(14), 1.0));
     radio.set("rsl_dbm", answers.reading(&of(7), 1.0));
-    radio.set("snr_db", answers.decimal(&of(8), "dB", 1.0));
+    radio.set("snr_db", answers.decimal(&of(8), 1.0));
     radio.set("mcs_rx_index", answers.reading(&of(9), 1.0));
     radio.set("mcs_tx_index", answers.reading(&of(10), 1.0));
     let octets = |column| answers.counter(&Oid::of(column, &row.index));
