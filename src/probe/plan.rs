@@ -179,6 +179,7 @@ fn device_plan(
         ports: device.ports.clone(),
         sector: network.sector_of(&device.id).is_some(),
         peers: peers(network, device),
+        everybody: false,
     };
     Some(DevicePlan {
         device: device.id.clone(),

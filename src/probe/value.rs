@@ -177,8 +177,7 @@ pub fn clean_text(bytes: &[u8]) -> String {
 
 /// Units that devices write after a number. One that is not here (mV, kHz) is no unit of a reading: its scale would be
 /// another.
-const UNITS: [&str; 15] =
-    ["", "%", "A", "C", "°C", "dB", "dBm", "km", "m", "Mbit/s", "Mbps", "MHz", "V", "VDC", "W"];
+const UNITS: [&str; 15] = ["", "%", "A", "C", "°C", "dB", "dBm", "km", "m", "Mbit/s", "Mbps", "MHz", "V", "VDC", "W"];
 
 /// The number in `54.1`, `54.1V`, `-40.5 dBm`, `Tx=7777.777MHz`, `+1.0e-06`; `None` if the text is anything else.
 pub fn number_of(text: &str) -> Option<f64> {
