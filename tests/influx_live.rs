@@ -176,6 +176,8 @@ fn network() -> vedetta::model::network::Network {
         id: LinkId::parse("a-b").unwrap(),
         near: DeviceId::parse("radio-0").unwrap(),
         far: DeviceId::parse("radio-far").unwrap(),
+        near_radio: None,
+        far_radio: None,
         medium: Medium::Radio,
         wisp: Some(WispId::parse("langhenet").unwrap()),
         cost: 10,

@@ -16,8 +16,9 @@ pub const ONLY_RADIO: &str = "1";
 pub enum RadioKey {
     /// The device's one radio.
     Only,
-    /// An access point's view of the peer with this MAC address.
-    Peer(String),
+    /// The radio of that tag: the one that the inventory names, or an access point's view of the peer whose MAC
+    /// address it is.
+    Tagged(String),
     /// An access point whose peer has no MAC address in the inventory: it cannot be told from the others.
     Unnamed,
 }
@@ -32,9 +33,11 @@ pub struct EndSlot {
 
 impl EndSlot {
     pub fn new(network: &Network, link: &Link, device: &DeviceId, peer: &DeviceId) -> Self {
-        let radio = if network.sector_of(device).is_some_and(|s| s.peers.contains(peer)) {
+        let radio = if let Some(tag) = link.radio_of(device) {
+            RadioKey::Tagged(tag.to_owned())
+        } else if network.sector_of(device).is_some_and(|s| s.peers.contains(peer)) {
             match network.devices.get(peer.as_str()).and_then(|d| d.mac.clone()) {
-                Some(mac) => RadioKey::Peer(mac),
+                Some(mac) => RadioKey::Tagged(mac),
                 None => RadioKey::Unnamed,
             }
         } else {
@@ -53,7 +56,7 @@ impl EndSlot {
                     _ => None,
                 }
             }),
-            RadioKey::Peer(mac) => held.radios.get(mac),
+            RadioKey::Tagged(tag) => held.radios.get(tag),
             RadioKey::Unnamed => None,
         }
     }
@@ -138,7 +141,7 @@ impl EndSlot {
     fn modulation(&self, held: &DeviceReadings) -> Option<String> {
         match &self.radio {
             RadioKey::Only => held.modulation.get(ONLY_RADIO).or_else(|| held.modulation.values().next()).cloned(),
-            RadioKey::Peer(mac) => held.modulation.get(mac).cloned(),
+            RadioKey::Tagged(tag) => held.modulation.get(tag).cloned(),
             RadioKey::Unnamed => None,
         }
     }

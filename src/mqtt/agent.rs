@@ -458,7 +458,7 @@ impl Worker {
         self.upkeep_at = mono + UPKEEP;
         let job = move |spool: &mut Spool| {
             let clock = ClockQuality::judge(now, Path::new(TIMESYNC_MARK).exists());
-            (spool.evict_aged(now, clock, mono).and_then(|()| spool.save_if_dirty()), clock)
+            (spool.upkeep(now, clock, mono), clock)
         };
         let (kept, clock) = self.on_disk(job).await?;
         self.status.clock = clock;

@@ -52,14 +52,14 @@ impl Send {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Flight {
     resend_at: MonoMillis,
     pause: Duration,
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Inflight {
     connected: bool,
     /// Boot and session of the hub that is present.
@@ -229,7 +229,7 @@ impl Inflight {
 }
 
 /// A token bucket that may go into debt by one batch: the size of a batch is known only when it has been read.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Bucket {
     bits_per_second: u64,
     /// Bits, times 1000: whole numbers, so that many small fills add up to a large one.

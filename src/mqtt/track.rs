@@ -20,7 +20,7 @@ const RANGES_MAX: usize = 65_536;
 /// Over how long the smallest delay is taken: DESIGN's ten minutes, minute by minute.
 const CLOCK_WINDOW_MINUTES: i64 = 10;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Epoch {
     number: u64,
     stored: RangeSet,
@@ -38,7 +38,7 @@ impl Epoch {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Track {
     view: AgentView,
     /// The current one last.
@@ -177,7 +177,7 @@ impl Track {
 
 /// Smallest received − sent of each of the last minutes: network delay less the agent's clock error, and the delay is
 /// never negative.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Delays {
     /// Minute of arrival by the hub's clock, and smallest difference in ms.
     minutes: VecDeque<(i64, i64)>,
