@@ -5,7 +5,7 @@
 //! still wait, and each sample is stored once or reported as lost; see docs/delivery-protocol.md.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -19,10 +19,6 @@ use crate::store::StoreOutcome;
 use crate::wire::batch::{BatchHeader, ClockQuality, Encoding};
 use crate::wire::ranges::RangeSet;
 
-/// Samples made in a run, one batch each.
-const SAMPLES: u8 = 3;
-/// Faults in a run, of any kind.
-const FAULTS: u8 = 3;
 /// Messages on their way to the hub, and to the agent.
 const NET_MAX: usize = 2;
 const NOW: MonoMillis = MonoMillis(0);
@@ -151,8 +147,8 @@ impl World {
             made: BTreeSet::new(),
             reported: BTreeSet::new(),
             ids: 1,
-            samples_left: SAMPLES,
-            faults_left: FAULTS,
+            samples_left: 0,
+            faults_left: 0,
         }
     }
 
@@ -513,42 +509,74 @@ fn header(data: &Data) -> BatchHeader {
     }
 }
 
-/// All states, breadth first; stops at `states_max`. The way to the first fault found is the shortest there is.
-fn explore(states_max: usize) -> usize {
-    let mut seen: HashSet<(u64, u64)> = HashSet::new();
-    let mut parents: BTreeMap<usize, (usize, Act)> = BTreeMap::new();
-    let mut queue = VecDeque::from([(0_usize, World::new())]);
-    let mut n_states = 1;
-    seen.insert(World::new().fingerprint());
-    while let Some((id, world)) = queue.pop_front() {
+/// All states, breadth first, from `start`; stops at `states_max`. The way to the first fault found is the shortest
+/// there is. Returns how many there are, and how many acts the longest way had.
+fn explore(start: World, states_max: usize) -> Result<(usize, usize), String> {
+    let mut seen: HashSet<(u64, u64)> = HashSet::from([start.fingerprint()]);
+    let mut parents: Vec<Option<(usize, Act)>> = vec![None];
+    let mut queue = VecDeque::from([(0_usize, 0_usize, start)]);
+    let mut longest = 0;
+    while let Some((id, depth, world)) = queue.pop_front() {
+        longest = depth;
         if let Err(fault) = world.fair_ending() {
             let mut way = Vec::new();
             let mut at = id;
-            while let Some((parent, act)) = parents.get(&at) {
-                way.push(*act);
-                at = *parent;
+            while let Some((parent, act)) = parents[at] {
+                way.push(act);
+                at = parent;
             }
             way.reverse();
-            panic!("{fault}, after {way:?}\n{world:#?}");
+            return Err(format!("{fault}, after {way:?}\n{world:#?}"));
         }
         for act in world.acts() {
-            if n_states >= states_max {
+            if parents.len() >= states_max {
                 break;
             }
             let Some(next) = world.after(act) else { continue };
             if seen.insert(next.fingerprint()) {
-                parents.insert(n_states, (id, act));
-                queue.push_back((n_states, next));
-                n_states += 1;
+                queue.push_back((parents.len(), depth + 1, next));
+                parents.push(Some((id, act)));
             }
         }
     }
-    n_states
+    Ok((parents.len(), longest))
 }
+
+/// A world that has come some way without a fault.
+fn world(samples: u8, faults: u8, way: &[Act]) -> World {
+    let mut world = World { samples_left: samples, faults_left: faults, ..World::new() };
+    for act in way {
+        assert!(world.act(*act), "{act:?} cannot happen here");
+    }
+    world
+}
+
+const ONLINE: [Act; 4] = [Act::HubStarts, Act::HubConnects, Act::AgentConnects, Act::AgentHears(0)];
+/// One more batch made, sent, stored, and known to be.
+const DELIVER: [Act; 5] = [Act::Make, Act::Send, Act::HubStores(0), Act::HubReports, Act::AgentHears(0)];
+
+/// Where the search begins: before anything, with a backlog, in the middle of delivery, after a backup.
+fn beginnings() -> Vec<(&'static str, World)> {
+    let backlog = [Act::Make, Act::Make];
+    let with_backup = [&ONLINE[..], &DELIVER, &[Act::BackUp], &DELIVER, &[Act::AgentFrees]].concat();
+    let behind = [&backlog[..], &ONLINE].concat();
+    vec![
+        ("nothing yet", world(2, 2, &[])),
+        ("a backlog", world(3, 3, &behind)),
+        ("at work", world(3, 3, &[&ONLINE[..], &DELIVER].concat())),
+        ("a backup was made", world(3, 3, &with_backup)),
+    ]
+}
+
+/// Of each beginning.
+const STATES_MAX: usize = 30_000;
 
 #[test]
 fn no_run_loses_a_sample_in_silence() {
-    let start = std::time::Instant::now();
-    let n = explore(20_000);
-    eprintln!("{n} states, {:?}", start.elapsed());
+    for (name, start) in beginnings() {
+        match explore(start, STATES_MAX) {
+            Ok((n_states, longest)) => eprintln!("{name}: {n_states} states, up to {longest} acts"),
+            Err(fault) => panic!("{name}: {fault}"),
+        }
+    }
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::record::{self, Found, SEGMENT_HEADER_BYTES, Scan};
 use super::book::{Book, Entry};
 use super::dir::{Dir, DiskDir};
+use super::record::{self, Found, SEGMENT_HEADER_BYTES, Scan};
 use super::{SEGMENT_BYTES, Segment, SpoolError, io_error, state};
 use crate::model::UnixMillis;
 use crate::wire::ranges::RangeSet;
