@@ -42,7 +42,7 @@ impl Arrival {
         };
         let late = self.received_at.since(at) > self.poll_interval * 2 + LATE_AFTER;
         let ahead = at > self.received_at + AHEAD_MAX;
-        (!late && !(ahead && !self.live) && at >= CLOCK_FLOOR.min(self.received_at)).then_some(at)
+        (!late && (self.live || !ahead) && at >= CLOCK_FLOOR.min(self.received_at)).then_some(at)
     }
 }
 

@@ -28,7 +28,7 @@ struct Watched {
     missing: VecDeque<(UnixMillis, u64)>,
     seen: Observation,
     silent: Duration,
-    watched: Duration,
+    listened: Duration,
 }
 
 /// See the module.
@@ -74,7 +74,7 @@ impl ProofKeeper {
     pub fn look(&mut self, now: UnixMillis, views: &BTreeMap<SiteId, AgentView>, patience: Duration) {
         let passed = self.looked_at.replace(now).map_or(Duration::ZERO, |last| now.since(last));
         for (site, watched) in &mut self.agents {
-            watched.watched += passed;
+            watched.listened += passed;
             if now.since(watched.heard_at.unwrap_or(self.started_at)) > patience {
                 watched.silent += passed;
             }
@@ -96,9 +96,9 @@ impl ProofKeeper {
         let seen: Vec<(SiteId, Observation)> = self
             .agents
             .iter()
-            .filter(|(_, w)| w.watched >= Duration::from_secs(1))
+            .filter(|(_, w)| w.listened >= Duration::from_secs(1))
             .map(|(site, w)| {
-                let (silent_secs, watched_secs) = (seconds(w.silent), seconds(w.watched));
+                let (silent_secs, watched_secs) = (seconds(w.silent), seconds(w.listened));
                 (site.clone(), Observation { silent_secs, watched_secs, ..w.seen.clone() })
             })
             .collect();
@@ -107,7 +107,7 @@ impl ProofKeeper {
         for (site, written) in seen {
             if let Some(watched) = self.agents.get_mut(&site) {
                 watched.silent = watched.silent.saturating_sub(Duration::from_secs(written.silent_secs));
-                watched.watched = watched.watched.saturating_sub(Duration::from_secs(written.watched_secs));
+                watched.listened = watched.listened.saturating_sub(Duration::from_secs(written.watched_secs));
                 watched.seen = Observation::default();
             }
         }

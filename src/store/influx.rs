@@ -263,7 +263,7 @@ impl InfluxSink {
 
     /// Batches gone between two rows. A row whose batch waits for a clock, or has moved for having found one, is not.
     async fn pruned(&self, after: i64, first_row: i64) -> Result<u64, StoreError> {
-        let oldest = self.blocking(move |ledger| ledger.oldest_row()).await?.unwrap_or(first_row);
+        let oldest = self.blocking(Ledger::oldest_row).await?.unwrap_or(first_row);
         Ok(oldest.min(first_row).saturating_sub(after.saturating_add(1)).max(0) as u64)
     }
 
