@@ -18,6 +18,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 1500.0,
     capacity_max_source: "RADWIN's published 1.5 Gbps for JET DUO",
+    channel: None,
     capacity_from: "the aggregate capacity 1.5.70, Mbps, of both directions together",
     object_ids: &[
         ObjectId::Under(&[1, 3, 6, 1, 4, 1, 4458, 20, 3]),
