@@ -245,7 +245,7 @@ mod tests {
         @s = 1.3.6.1.4.1.3373.1103.80
         @s.6.1.2.1 int 4
         @s.9.1.4.1 int 11325000
-        @s.12.1.2.1 int 20000
+        @s.12.1.2.1 int 40000
         @s.12.1.3.1 int -44
         @s.12.1.3.2 int -46
         @s.12.1.4.1 int 18
@@ -278,7 +278,7 @@ mod tests {
                 "capacity_rx_mbps=1300.3 reported",
                 "capacity_tx_mbps=1400.2 reported",
                 "channel_mhz=11325",
-                "channel_width_mhz=40",
+                "channel_width_mhz=80",
                 "link_up_flag=1",
                 "members_active_count=2",
                 "members_count=2",
