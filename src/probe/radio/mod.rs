@@ -22,8 +22,10 @@ mod nec_ipasolink;
 mod nokia_wavence;
 mod openwrt;
 mod power_apc;
+mod power_edgepower;
 mod power_ict;
 mod power_netonix;
+mod power_packetpower;
 mod power_tpdin;
 mod power_ups;
 mod saf_cfip;
@@ -109,6 +111,8 @@ pub static PROFILES: &[&Family] = &[
     &power_ups::FAMILY,
     &power_apc::FAMILY,
     &power_netonix::FAMILY,
+    &power_packetpower::FAMILY,
+    &power_edgepower::FAMILY,
     &power_ict::FAMILY,
     &power_tpdin::FAMILY,
     &generic::FAMILY,

@@ -90,7 +90,17 @@ async fn known(family: &'static Family, peers: usize, manner: Manner) -> (u64, u
 }
 
 /// Not one end of a link: supplies, a node of many radios, and what has no radio.
-const NO_LINK: [&str; 7] = ["ups", "apc-ups", "netonix", "ict", "tycon-tpdin", "ericsson-minilink-node", "generic"];
+const NO_LINK: [&str; 9] = [
+    "packet-power",
+    "ubiquiti-edgepower",
+    "ups",
+    "apc-ups",
+    "netonix",
+    "ict",
+    "tycon-tpdin",
+    "ericsson-minilink-node",
+    "generic",
+];
 
 #[tokio::test]
 async fn a_known_point_to_point_radio_costs_two_packets_at_most_whatever_its_family() {
