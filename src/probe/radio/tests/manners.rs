@@ -71,6 +71,10 @@ impl SnmpGet for Obliging {
         Counts::default()
     }
 
+    fn speech(&self) -> Option<crate::probe::memory::Speech> {
+        None
+    }
+
     fn version(&self) -> Option<crate::probe::access::Version> {
         None
     }
