@@ -129,6 +129,11 @@ pub static RADIO_INFO: Measurement = Measurement {
         gauge("model", Unit::Text, "Model"),
         gauge("firmware", Unit::Text, "Firmware version"),
         gauge("modulation", Unit::Text, "Modulation in words"),
+        gauge(
+            "capacity_lost_firmware",
+            Unit::Text,
+            "Firmware since which the radio no longer offers its capacity; only while that is so",
+        ),
     ],
 };
 
@@ -212,6 +217,11 @@ pub static AGENT: Measurement = Measurement {
         gauge("spool_bytes", Unit::Bytes, "Size of the spool"),
         counter("samples_total", Unit::Count, "Samples generated"),
         counter("dropped_total", Unit::Count, "Samples dropped because a bound was reached"),
+        counter(
+            "memory_faults_total",
+            Unit::Count,
+            "Damaged entries and failed writings of what the agent remembers of its devices",
+        ),
     ],
 };
 

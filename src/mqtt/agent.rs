@@ -442,9 +442,10 @@ impl Worker {
             encoding: Encoding::Gzip,
             crc: record.crc,
         };
-        let bytes = record.payload.len();
         let topic = self.topics.agent(&self.config.agent, Channel::Data);
-        if link.try_publish(&topic, false, record.payload, header.to_properties()).is_err() {
+        let properties = header.to_properties();
+        let bytes = wire_bytes(&topic, &properties, record.payload.len());
+        if link.try_publish(&topic, false, record.payload, properties).is_err() {
             return Ok(false);
         }
         self.inflight.sent(what, bytes, self.clock.mono());
@@ -515,6 +516,15 @@ impl Worker {
         });
         Ok(())
     }
+}
+
+/// Bytes that a publication takes on the wire: MQTT 5's fixed header, packet id and property length (at most 11), five
+/// for each user property (MQTT 5, 3.3), and what TLS 1.3 (RFC 8446, 5.2) adds to a record.
+fn wire_bytes(topic: &str, properties: &[(String, String)], payload: usize) -> usize {
+    const FIXED: usize = 11 + 2;
+    const TLS: usize = 22;
+    let properties: usize = properties.iter().map(|(name, value)| 5 + name.len() + value.len()).sum();
+    FIXED + topic.len() + properties + payload + TLS
 }
 
 /// Packs payloads; the figure counts lines that are too long for any batch.

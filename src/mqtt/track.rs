@@ -31,9 +31,14 @@ struct Epoch {
 impl Epoch {
     /// Numbers that the agent does not hold any more and the hub never stored. In an epoch that is over it holds none.
     fn lost(&self, over: bool) -> u64 {
+        self.lost_numbers(over).len()
+    }
+
+    fn lost_numbers(&self, over: bool) -> RangeSet {
         let end = if over { self.stored.last().map_or(0, |last| last.saturating_add(1)) } else { 0 };
-        let below = self.first.max(end);
-        below.saturating_sub(1).saturating_sub(self.stored.intersect_from(1).intersect_below(below).len())
+        let mut below = RangeSet::new();
+        below.insert_range(1, self.first.max(end).saturating_sub(1));
+        below.subtract(&self.stored)
     }
 }
 
@@ -161,6 +166,12 @@ impl Track {
         if let Some(spool) = state.spool {
             self.view.backlog_batches = Some(spool.batches);
         }
+    }
+
+    /// Numbers that are proved to be lost, of each epoch that is remembered; the current one last.
+    pub fn lost(&self) -> Vec<(u64, RangeSet)> {
+        let current = self.epochs.len().saturating_sub(1);
+        self.epochs.iter().enumerate().map(|(at, e)| (e.number, e.lost_numbers(at != current))).collect()
     }
 
     /// What to tell the agent: of the epoch that it used last.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::memory::{DeviceMemory, Lost};
 use super::port::{self, IF_TYPE, INTERFACES_MAX, Port, Ports};
 use super::radio::{
     self, Decoded, Family, Info, Radio, Rows, SYS_DESCR, SYS_OBJECT_ID, SYS_UP_TIME, Scope, Table, identify,
@@ -65,6 +66,8 @@ pub struct Polled {
     pub ports: Vec<Port>,
     /// Fields of the measurement `power`.
     pub power: BTreeMap<&'static str, Reading>,
+    /// Radios whose capacity a firmware took away; `vedetta probe`, which remembers nothing, cannot tell.
+    pub capacity_lost: Lost,
 }
 
 /// What is known of a device.
@@ -274,7 +277,19 @@ impl<S: SnmpGet> Poller<S> {
             radios,
             ports: known.ports.read(answers, mono),
             power,
+            capacity_lost: Lost::new(),
         }
+    }
+
+    /// Judges what was polled by what is remembered of the device. Returns what is to be remembered, if that is news.
+    pub fn remember(&self, polled: &mut Polled, before: &DeviceMemory) -> Option<DeviceMemory> {
+        let mut memory = before.clone();
+        let sector = self.manner.sector;
+        // Of a sector's former peers nothing is said: the inventory may have dropped them.
+        let ours = |tag: &str| if sector { self.manner.peers.contains(tag) } else { true };
+        polled.capacity_lost = memory.judge(&polled.identity, &mut polled.radios, ours);
+        memory.speech = self.session.speech().or(memory.speech);
+        (memory != *before).then_some(memory)
     }
 }
 

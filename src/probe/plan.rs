@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::access::{Access, AccessError};
 use super::device::Manner;
 use super::radio;
+use super::recall::Memories;
 use crate::config::secret::SecretSource;
 use crate::model::network::{Credential, Device, Network, Service};
 use crate::model::{BackhaulId, CredentialId, DeviceId, ServiceId, SiteId};
@@ -26,6 +27,8 @@ pub struct ProbePlan {
     pub services: Vec<ServicePlan>,
     /// Samples that found no room in the queue. Clone it before the plan runs.
     pub dropped: Dropped,
+    /// What is remembered of the devices. Clone it before the plan runs.
+    pub memories: Memories,
 }
 
 /// A count of samples dropped, shared with whoever reports it.
@@ -115,6 +118,7 @@ pub fn plan(
         pings: pings(network, agent, &own),
         services: services(network, agent),
         dropped: Dropped::default(),
+        memories: Memories::default(),
     })
 }
 

@@ -213,9 +213,13 @@ pub struct TestHub {
 
 impl TestHub {
     pub fn start(settings: MqttSettings, agents: &[&str], store: &Arc<MemoryStore>) -> Self {
+        Self::of_network(network().as_str(), settings, agents, store)
+    }
+
+    pub fn of_network(name: &str, settings: MqttSettings, agents: &[&str], store: &Arc<MemoryStore>) -> Self {
         let config = HubInbox {
             settings,
-            network: network(),
+            network: NetworkId::parse(name).unwrap(),
             boot: Uuid::new_v4(),
             version: "test".to_owned(),
             agents: agents.iter().map(|a| site(a)).collect(),

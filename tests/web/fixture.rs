@@ -352,6 +352,7 @@ pub fn end(device: DeviceId, site: &str, rsl_dbm: f64) -> EndView {
         airtime_percent: Reading::Missing(Missing::NotOffered),
         capacity_tx_mbps: Reading::known(1951.0, Provenance::Reported),
         capacity_rx_mbps: Reading::known(1951.0, Provenance::Reported),
+        capacity_not_measurable_since: None,
         port_rate_mbps: Reading::value(1000.0),
         supply_volts: Reading::Missing(Missing::Timeout),
         temperature_celsius: Reading::value(31.0),

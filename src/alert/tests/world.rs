@@ -284,6 +284,7 @@ impl World {
             airtime_percent: none,
             capacity_tx_mbps: none,
             capacity_rx_mbps: none,
+            capacity_not_measurable_since: None,
             port_rate_mbps: none,
             supply_volts: none,
             temperature_celsius: none,
