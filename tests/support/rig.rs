@@ -40,8 +40,8 @@ const NETWORK: &str = "prova";
 const GENERATOR_DIR: &str = "VEDETTA_TEST_GENERATOR_DIR";
 /// Batches offered and not yet durable; delivery drops what waits beyond 64.
 const AHEAD_MAX: u64 = 16;
-/// Samples of the generator are of this time on, one second each.
-const T0: i64 = 1_780_000_000_000;
+/// Samples of the generator are of this time on, a second apart: in the past, for stores take nothing from the future.
+const T0: i64 = 1_700_000_000_000;
 
 /// What a generator is told.
 #[derive(Debug, Clone)]
