@@ -324,7 +324,8 @@ async fn a_flood_of_bad_batches_harms_nobody_else() {
             // Its own name, and now and then one that the inventory does not know.
             let name = if n % 16 == 0 { "nessuno" } else { "murazzano" };
             let topic = format!("vedetta/v1/prova/{name}/data");
-            if client.publish(topic, QoS::AtLeastOnce, false, format!("garbage {n}")).await.is_err() {
+            // Large, for what is large is bounded soonest, also on a slow machine.
+            if client.publish(topic, QoS::AtLeastOnce, false, vec![b'x'; 60_000]).await.is_err() {
                 break;
             }
         }
