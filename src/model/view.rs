@@ -260,6 +260,8 @@ pub struct AgentView {
     pub lost_batches: u64,
     /// Batches set aside because they did not parse.
     pub rejected_batches: u64,
+    /// Messages above what the hub takes from one agent: neither stored nor reported as stored.
+    pub throttled_messages: u64,
     /// Batches that the agent holds and the hub has not stored, as the agent last said.
     pub backlog_batches: Option<u64>,
     pub samples: u64,

@@ -18,6 +18,8 @@ pub mod inbox;
 #[cfg(feature = "hub")]
 mod judged;
 #[cfg(feature = "hub")]
+mod limit;
+#[cfg(feature = "hub")]
 mod track;
 
 #[cfg(all(test, feature = "hub"))]

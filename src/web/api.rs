@@ -172,6 +172,9 @@ pub struct Agent {
     pub duplicate_batches: u64,
     pub lost_batches: u64,
     pub rejected_batches: u64,
+    /// Messages above what the hub takes from one agent.
+    #[serde(default)]
+    pub throttled_messages: u64,
     pub backlog_batches: Option<u64>,
     pub samples: u64,
     /// Positive: the agent is ahead.

@@ -36,7 +36,7 @@ const fn own(name: &'static str, kind: Kind, help: &'static str, labels: &'stati
 use Kind::{Counter, Gauge as Level};
 
 /// Every metric of the hub that the catalogue does not have.
-pub static OWN: [Own; 28] = [
+pub static OWN: [Own; 29] = [
     own("site_together_mbps_low", Level, "Least that the unknown links allow, all sites drawing", &SITE_LABELS),
     own("site_alone_mbps_low", Level, "Least that the unknown links allow, the others silent", &SITE_LABELS),
     own("site_possible_mbps_low", Level, "Least that the unknown links allow, over the widest path", &SITE_LABELS),
@@ -59,6 +59,7 @@ pub static OWN: [Own; 28] = [
     own("agent_batches_duplicate_total", Counter, "Batches received again", &["agent"]),
     own("agent_batches_lost_total", Counter, "Batches proved lost", &["agent"]),
     own("agent_batches_rejected_total", Counter, "Batches set aside because they did not parse", &["agent"]),
+    own("agent_messages_throttled_total", Counter, "Messages above what the hub takes from one agent", &["agent"]),
     own("agent_samples_stored_total", Counter, "Samples stored", &["agent"]),
     own("incidents_count", Level, "Incidents that are not closed", &["condition", "state", "role"]),
     own(
@@ -285,6 +286,7 @@ impl Page {
             self.own("agent_batches_duplicate_total", &values, Some(agent.duplicate_batches as f64))?;
             self.own("agent_batches_lost_total", &values, Some(agent.lost_batches as f64))?;
             self.own("agent_batches_rejected_total", &values, Some(agent.rejected_batches as f64))?;
+            self.own("agent_messages_throttled_total", &values, Some(agent.throttled_messages as f64))?;
             self.own("agent_samples_stored_total", &values, Some(agent.samples as f64))?;
         }
         Ok(())

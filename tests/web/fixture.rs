@@ -250,6 +250,7 @@ impl Builder {
             duplicate_batches: 3,
             lost_batches: lost,
             rejected_batches: 0,
+            throttled_messages: 0,
             backlog_batches: Some(if online { 0 } else { 188 }),
             samples: 412_006,
             clock_error_ms: Some(if online { 120 } else { -7_300 }),

@@ -371,6 +371,7 @@ impl World {
                 duplicate_batches: 0,
                 lost_batches,
                 rejected_batches: 0,
+                throttled_messages: 0,
                 backlog_batches: None,
                 samples: 1,
                 clock_error_ms: None,
