@@ -1,6 +1,7 @@
 //! Arguments, logs, exit codes: 0 fine, 1 a problem found, 2 wrong use.
 
 mod commands;
+mod spool;
 
 use std::io::IsTerminal;
 #[cfg(all(feature = "hub", feature = "sim"))]
@@ -52,6 +53,8 @@ enum Command {
     Agent(AgentArgs),
     /// Check inventories and settings: every problem at once
     Check(CheckArgs),
+    /// What an agent still holds, and whether it is sound
+    Spool(SpoolArgs),
     /// Read one device now: what it is, and what it says
     Probe(ProbeArgs),
     /// Who is below target, since when, why
@@ -63,6 +66,23 @@ enum Command {
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vedetta spool /var/lib/vedetta/spool          an agent's data_dir, and spool below it
+  vedetta spool --json /var/lib/vedetta/spool   one JSON object for a script
+
+Reads every record and checks it against its checksum. Changes nothing and takes no lock: an agent
+may be at work meanwhile. Exit code 0: all is sound; 1: something is damaged, or cannot be read.")]
+struct SpoolArgs {
+    /// The spool's directory
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 #[cfg(all(feature = "hub", feature = "sim"))]

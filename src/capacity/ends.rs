@@ -16,8 +16,9 @@ pub const ONLY_RADIO: &str = "1";
 pub enum RadioKey {
     /// The device's one radio.
     Only,
-    /// An access point's view of the peer with this MAC address.
-    Peer(String),
+    /// The radio of that tag: the one that the inventory names, or an access point's view of the peer whose MAC
+    /// address it is.
+    Tagged(String),
     /// An access point whose peer has no MAC address in the inventory: it cannot be told from the others.
     Unnamed,
 }
@@ -32,9 +33,11 @@ pub struct EndSlot {
 
 impl EndSlot {
     pub fn new(network: &Network, link: &Link, device: &DeviceId, peer: &DeviceId) -> Self {
-        let radio = if network.sector_of(device).is_some_and(|s| s.peers.contains(peer)) {
+        let radio = if let Some(tag) = link.radio_of(device) {
+            RadioKey::Tagged(tag.to_owned())
+        } else if network.sector_of(device).is_some_and(|s| s.peers.contains(peer)) {
             match network.devices.get(peer.as_str()).and_then(|d| d.mac.clone()) {
-                Some(mac) => RadioKey::Peer(mac),
+                Some(mac) => RadioKey::Tagged(mac),
                 None => RadioKey::Unnamed,
             }
         } else {
@@ -53,7 +56,7 @@ impl EndSlot {
                     _ => None,
                 }
             }),
-            RadioKey::Peer(mac) => held.radios.get(mac),
+            RadioKey::Tagged(tag) => held.radios.get(tag),
             RadioKey::Unnamed => None,
         }
     }
@@ -140,7 +143,7 @@ impl EndSlot {
     fn text<'a>(&self, by_radio: &'a BTreeMap<String, String>) -> Option<&'a String> {
         match &self.radio {
             RadioKey::Only => by_radio.get(ONLY_RADIO).or_else(|| by_radio.values().next()),
-            RadioKey::Peer(mac) => by_radio.get(mac),
+            RadioKey::Tagged(tag) => by_radio.get(tag),
             RadioKey::Unnamed => None,
         }
     }

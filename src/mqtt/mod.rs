@@ -18,6 +18,9 @@ mod judged;
 #[cfg(feature = "hub")]
 mod track;
 
+#[cfg(all(test, feature = "hub"))]
+mod model_check;
+
 use crate::model::{NetworkId, SiteId};
 
 /// Fixed, so that an agent that restarts takes over what is left of its former connection, and brokers can tie a name

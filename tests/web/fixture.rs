@@ -146,6 +146,8 @@ impl Builder {
                 id: id.clone(),
                 near: near_device.clone(),
                 far: far_device.clone(),
+                near_radio: None,
+                far_radio: None,
                 medium: Medium::Radio,
                 wisp: Some(wisp_id(wisp)),
                 cost: 10,

@@ -218,6 +218,8 @@ impl World {
                 id: LinkId::parse(id).unwrap(),
                 near: DeviceId::parse(&a).unwrap(),
                 far: DeviceId::parse(&b).unwrap(),
+                near_radio: None,
+                far_radio: None,
                 medium: Medium::Radio,
                 wisp: Some(wisp.id.clone()),
                 cost: 10,
