@@ -86,6 +86,7 @@ impl Engine {
     pub(super) fn severity(&self, key: &Key, incident: &Incident, view: &NetworkView) -> Severity {
         let bundle = key.edge().and_then(|edge| match key.condition {
             Condition::OnStandby => view.edge(edge),
+            Condition::RedundancyLost => None,
             _ => self.bundle_view(edge, view),
         });
         // Once open it rises when the bundle's own incident opens: that one has held, a single look has not.
@@ -101,7 +102,8 @@ impl Engine {
         if bundle.is_some_and(lost_only_redundancy) {
             return Severity::Minor;
         }
-        if incident.sites_cut_off.is_empty() { Severity::Major } else { Severity::Critical }
+        let at_least = self.settings.of(key.condition, &key.subject, &self.network).severity;
+        if incident.sites_cut_off.is_empty() { at_least } else { Severity::Critical }
     }
 }
 

@@ -81,7 +81,8 @@ pub fn rsl_drop(end: &EvidenceEnd) -> Option<f64> {
     Some(end.rsl_dbm_usual? - end.rsl_dbm?)
 }
 
-fn is_low(volts: f64) -> bool {
+/// Below what a battery of its system may fall to.
+pub fn is_low(volts: f64) -> bool {
     SUPPLIES.iter().find(|(from, _)| volts >= *from).is_some_and(|(_, low)| volts < *low)
 }
 

@@ -45,6 +45,18 @@ impl Story<'_> {
         match &self.incident.subject {
             Subject::Edge(edge) => self.edge_name(edge),
             Subject::Site(id) | Subject::Agent(id) => self.site_name(id),
+            Subject::Device(id) => match self.network.devices.get(id.as_str()) {
+                Some(device) => format!("{} ({id})", self.site_name(&device.site)),
+                None => id.to_string(),
+            },
+            Subject::Service(id, from) => {
+                let name = self.network.services.get(id.as_str()).map_or_else(|| id.to_string(), |s| clean(&s.name));
+                format!("{name} {} {}", self.pick("da", "from"), self.site_name(from))
+            }
+            Subject::Backup(id) => {
+                self.network.backups.get(id.as_str()).map_or_else(|| id.to_string(), |b| clean(&b.name))
+            }
+            Subject::Hub => clean(&self.network.name),
         }
     }
 
