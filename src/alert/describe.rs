@@ -6,7 +6,7 @@ use super::causes::Causes;
 use super::diagnosis::{self, Facts};
 use super::engine::Engine;
 use super::evidence;
-use super::incident::{Condition, Direction, Incident, Severity, Subject};
+use super::incident::{Condition, Direction, Figure, Incident, Severity, Subject};
 use super::observe::{self, Key};
 use crate::model::network::End;
 use crate::model::view::{LinkState, LinkView, NetworkView};
@@ -56,6 +56,7 @@ impl Engine {
             neighbours: evidence::neighbours(&self.recent, &self.network, view, shown, drop_db),
             profile: evidence::profile(shown),
             channel_mhz: self.recent.channel_mhz(shown),
+            load: load(&figure, incident.measured_mbps),
             silent: [silent(Some(&shown.near_site)), silent(shown.far_site.as_ref())],
         });
         incident.detail.towards = towards(link, incident.direction);
@@ -107,6 +108,12 @@ impl Engine {
     }
 }
 
+/// What passes, as a share of what can.
+fn load(figure: &Figure, capacity_mbps: Option<f64>) -> Option<f64> {
+    let capacity = capacity_mbps.filter(|mbps| *mbps > 0.0)?;
+    Some(figure.throughput_mbps? / capacity)
+}
+
 /// The site that this direction of a link leads to; `None`: the Internet.
 fn towards(link: &LinkView, direction: Option<Direction>) -> Option<SiteId> {
     let near = link.downstream_end == Some(End::Near);
@@ -120,7 +127,7 @@ pub(super) fn cut_off(view: &NetworkView, sites: &[SiteId]) -> Vec<SiteId> {
 }
 
 /// Up, and known to carry what is required in both directions.
-fn carries_enough(link: &LinkView) -> bool {
+pub(super) fn carries_enough(link: &LinkView) -> bool {
     let enough = |direction| {
         let figures = observe::figures(link, direction);
         figures.required_mbps <= 0.0 || figures.capacity_mbps.get().is_some_and(|mbps| mbps >= figures.required_mbps)

@@ -90,6 +90,13 @@ pub struct EvidenceEnd {
     pub airtime_percent: Option<f64>,
     pub noise_floor_dbm: Option<f64>,
     pub temperature_celsius: Option<f64>,
+    /// While the link was well, by day; `None` where the hub has not seen that.
+    #[serde(default)]
+    pub noise_floor_dbm_usual: Option<f64>,
+    #[serde(default)]
+    pub supply_volts_usual: Option<f64>,
+    #[serde(default)]
+    pub firmware_before: Option<String>,
     /// When `rsl_dbm` was last read.
     #[serde(default)]
     pub rsl_at: Option<UnixMillis>,
@@ -121,6 +128,16 @@ pub enum Reason {
     SiteSilent { end: LinkEnd },
     /// Air time is used up.
     AirtimeHigh { end: LinkEnd, percent: f64 },
+    /// The noise floor rose while RSL stayed.
+    NoiseRose { end: LinkEnd, db: f64 },
+    /// What passes is nearly all that can.
+    ThroughputNearCapacity { percent: f64 },
+    /// Hotter than electronics should be.
+    Hot { end: LinkEnd, celsius: f64 },
+    /// Another firmware than while the link was well.
+    FirmwareChanged { end: LinkEnd },
+    /// Supply voltage fell by so many volts before it went.
+    SupplyFell { end: LinkEnd, volts: f64 },
 }
 
 /// Which end of a link, as stored.
@@ -217,6 +234,8 @@ pub enum ProbableCause {
     Congestion,
     PortRate,
     Power,
+    /// The radio itself: too hot, or not the same since a new firmware.
+    Equipment,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -258,6 +258,7 @@ impl Story<'_> {
                 self.pick("porta Ethernet negoziata al di sotto del normale", "Ethernet port below its usual rate")
             }
             ProbableCause::Power => self.pick("alimentazione elettrica", "power supply"),
+            ProbableCause::Equipment => self.pick("apparato", "equipment"),
         }
     }
 
@@ -376,6 +377,34 @@ impl Story<'_> {
             (Reason::AirtimeHigh { end, percent }, false) => {
                 let is = tense("is", "was");
                 format!("Air time at {} {is} {}% used.", self.end_name(*end), db(*percent))
+            }
+            (Reason::NoiseRose { end, db: rise }, true) => {
+                format!("Il rumore sul lato {} è salito di {} dB.", self.end_name(*end), db(*rise))
+            }
+            (Reason::NoiseRose { end, db: rise }, false) => {
+                format!("The noise floor at {} rose by {} dB.", self.end_name(*end), db(*rise))
+            }
+            (Reason::ThroughputNearCapacity { percent }, true) => {
+                format!("Il traffico occupa il {} % della capacità.", db(*percent))
+            }
+            (Reason::ThroughputNearCapacity { percent }, false) => {
+                format!("Traffic takes {}% of the capacity.", db(*percent))
+            }
+            (Reason::Hot { end, celsius }, true) => {
+                format!("L’apparato sul lato {} è a {} °C.", self.end_name(*end), db(*celsius))
+            }
+            (Reason::Hot { end, celsius }, false) => {
+                format!("The device at {} is at {} °C.", self.end_name(*end), db(*celsius))
+            }
+            (Reason::FirmwareChanged { end }, true) => {
+                format!("Il firmware sul lato {} è cambiato.", self.end_name(*end))
+            }
+            (Reason::FirmwareChanged { end }, false) => format!("The firmware at {} has changed.", self.end_name(*end)),
+            (Reason::SupplyFell { end, volts }, true) => {
+                format!("Sul lato {} la tensione era scesa di {} V.", self.end_name(*end), db(*volts))
+            }
+            (Reason::SupplyFell { end, volts }, false) => {
+                format!("The supply at {} had fallen by {} V.", self.end_name(*end), db(*volts))
             }
             // The table has the volts.
             (Reason::SupplyGood, _) => return None,

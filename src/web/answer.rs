@@ -70,6 +70,7 @@ pub fn cause_word(cause: alert::incident::ProbableCause) -> &'static str {
         ProbableCause::Congestion => "congestion",
         ProbableCause::PortRate => "port_rate",
         ProbableCause::Power => "power",
+        ProbableCause::Equipment => "equipment",
     }
 }
 

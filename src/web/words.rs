@@ -328,6 +328,7 @@ pub fn cause(c: ProbableCause, l: Language) -> &'static str {
         ProbableCause::Congestion => pick(l, "congestione", "congestion"),
         ProbableCause::PortRate => pick(l, "porta Ethernet a velocità ridotta", "Ethernet port at a reduced rate"),
         ProbableCause::Power => pick(l, "alimentazione", "power supply"),
+        ProbableCause::Equipment => pick(l, "apparato", "equipment"),
     }
 }
 

@@ -291,7 +291,9 @@ impl World {
             firmware: None,
             modulation: None,
             rsl_dbm: match self.levels.get(edge) {
-                Some((near, far)) if self.caps[edge] != Cap::Down => Reading::value(if side == "near" { *near } else { *far }),
+                Some((near, far)) if self.caps[edge] != Cap::Down => {
+                    Reading::value(if side == "near" { *near } else { *far })
+                }
                 _ => none,
             },
             rsl_dbm_usual: None,
