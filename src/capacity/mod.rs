@@ -14,7 +14,7 @@ mod ends;
 mod fair;
 mod figures;
 mod link;
-mod reach;
+pub(crate) mod reach;
 mod readings;
 mod state;
 mod topology;

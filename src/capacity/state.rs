@@ -160,7 +160,7 @@ impl NetworkState {
         Present { now, fresh, links, backhauls, picture }
     }
 
-    fn agent_alive(&self, agent: &SiteId, fresh: Fresh) -> bool {
+    pub(super) fn agent_alive(&self, agent: &SiteId, fresh: Fresh) -> bool {
         self.readings.heard.get(agent).is_some_and(|at| fresh.is(*at))
     }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::condition::{Condition, Delivery, Severity};
 use crate::model::network::{Credential, Language, SecretRef};
 use crate::model::{CredentialId, SiteId};
 
@@ -165,6 +166,51 @@ pub struct AlertSettings {
     pub down_open: Duration,
     /// 3 min.
     pub down_close: Duration,
+    /// Of single conditions, in the order of the file.
+    pub conditions: Vec<ConditionSettings>,
+    /// 1; more on a clock that runs faster.
+    pub speed: f64,
+}
+
+/// What is set otherwise of one condition: for the whole network, for a kind of subject, or for one subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConditionSettings {
+    pub condition: Condition,
+    /// A kind of subject (`link`, `backhaul`, `device`, …) or of site (`school`, …).
+    pub kind: Option<String>,
+    /// The id of one link, site, device, ….
+    pub subject: Option<String>,
+    pub enabled: Option<bool>,
+    pub open: Option<Duration>,
+    pub close: Option<Duration>,
+    /// In the unit of the condition.
+    pub threshold: Option<f64>,
+    pub close_threshold: Option<f64>,
+    /// So many openings make it unstable.
+    pub flaps: Option<u32>,
+    pub quiet: Option<Duration>,
+    pub severity: Option<Severity>,
+    pub delivery: Option<Delivery>,
+}
+
+impl ConditionSettings {
+    /// Nothing set.
+    pub fn new(condition: Condition) -> Self {
+        Self {
+            condition,
+            kind: None,
+            subject: None,
+            enabled: None,
+            open: None,
+            close: None,
+            threshold: None,
+            close_threshold: None,
+            flaps: None,
+            quiet: None,
+            severity: None,
+            delivery: None,
+        }
+    }
 }
 
 impl Default for AlertSettings {
@@ -176,6 +222,8 @@ impl Default for AlertSettings {
             capacity_close_margin: 0.20,
             down_open: minutes(3),
             down_close: minutes(3),
+            conditions: Vec::new(),
+            speed: 1.0,
         }
     }
 }
@@ -191,6 +239,8 @@ impl AlertSettings {
             capacity_close_margin: self.capacity_close_margin,
             down_open: scale(self.down_open),
             down_close: scale(self.down_close),
+            conditions: self.conditions.clone(),
+            speed: self.speed * speed,
         }
     }
 }

@@ -137,6 +137,7 @@ impl Lookout {
         self.watch_own_clock(now);
         let mut view = self.parts.state.evaluate(now);
         view.agents.clone_from(&self.parts.inbox.borrow().agents);
+        view.blind_since = self.blind_since(now);
         let before = self.engine.incidents();
         let changed = self.engine.step(now, &view, &self.parts.state);
         self.decide(now, &before, &changed);
@@ -283,18 +284,23 @@ impl Lookout {
         }
     }
 
-    fn show(&mut self, now: UnixMillis, view: NetworkView) {
+    /// Since when the hub hears nobody: after three intervals and ten seconds without a batch.
+    fn blind_since(&self, now: UnixMillis) -> Option<UnixMillis> {
         let patience = self.patience();
         let heard = self.memory.last_heard.unwrap_or(self.memory.started_at);
+        (now.since(heard) > patience).then_some(heard)
+    }
+
+    fn show(&mut self, now: UnixMillis, view: NetworkView) {
         let snapshot = Snapshot {
             network: self.parts.network.clone(),
+            blind_since: view.blind_since,
             view: Arc::new(view),
             proofs: self.memory.proofs.clone(),
             incidents: Arc::new(self.engine.incidents()),
             parts: self.part_health(),
             generated_at: now,
             started_at: self.memory.started_at,
-            blind_since: (now.since(heard) > patience).then_some(heard),
             simulated: self.parts.simulated,
             version: env!("CARGO_PKG_VERSION"),
             agents_expected: self.parts.network.agents().map(|s| s.id.clone()).collect(),

@@ -24,7 +24,11 @@ pub fn decide(network: &Network, before: Option<&Incident>, after: &Incident) ->
             (true, true, true) if !was_closed => Some(NoticeKind::Closed),
             _ => None,
         };
-    let wisp = after.wisp.as_ref().filter(|id| network.wisps.get(id.as_str()).is_some_and(|w| !w.email.is_empty()));
+    let wisp = after
+        .wisp
+        .as_ref()
+        .filter(|_| after.condition.spec().tells_operator)
+        .filter(|id| network.wisps.get(id.as_str()).is_some_and(|w| !w.email.is_empty()));
     let wisp = wisp.map(|id| Recipient::Wisp(id.clone()));
     wisp.into_iter()
         .chain((0..network.staff.len()).map(Recipient::Staff))

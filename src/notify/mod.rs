@@ -6,6 +6,7 @@
 
 mod blocks;
 pub mod decide;
+mod generic;
 pub mod maildir;
 mod message;
 pub mod outbox;

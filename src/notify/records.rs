@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Mail;
-use crate::alert::Incident;
+use crate::alert::{Incident, Subject};
 use crate::model::UnixMillis;
 use crate::store::{Document, DocumentStore, StoreError};
 
@@ -41,8 +41,12 @@ pub fn document(mail: &Mail) -> Document {
 /// leaves nothing.
 pub fn incident_documents(incident: &Incident) -> Vec<Document> {
     let direction = incident.direction.map_or("", |d| d.as_str());
+    let from = match &incident.subject {
+        Subject::Service(_, site) => site.as_str(),
+        _ => "",
+    };
     let pending = format!(
-        "pending {} {} {} {direction}",
+        "pending {} {} {} {direction}{from}",
         incident.condition.as_str(),
         incident.subject.kind(),
         incident.subject.as_str()

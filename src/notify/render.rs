@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::blocks::{self, Tone};
 use super::story::Story;
-use super::{Mail, NoticeKind, Recipient, staff, wisp};
+use super::{Mail, NoticeKind, Recipient, generic, staff, wisp};
 use crate::alert::{Incident, Severity};
 use crate::model::UnixMillis;
 use crate::model::network::{Language, Network};
@@ -43,6 +43,13 @@ pub fn render(
     };
     let address = address_of(sender.from);
     let (subject, body) = match (recipient, kind) {
+        (_, kind) if generic::applies(incident.condition) => {
+            let blocks = match kind {
+                NoticeKind::Opened => generic::opened(&story, address),
+                NoticeKind::Closed => generic::closed(&story, address),
+            };
+            (generic::subject(&story), blocks)
+        }
         (Recipient::Wisp(_), NoticeKind::Opened) => (wisp::subject(&story), wisp::opened(&story, address)),
         (Recipient::Wisp(_), NoticeKind::Closed) => (wisp::subject(&story), wisp::closed(&story, address)),
         (Recipient::Staff(_), NoticeKind::Opened) => (staff::subject(&story), staff::opened(&story, address)),

@@ -72,6 +72,7 @@ pub fn cause_word(cause: alert::incident::ProbableCause) -> &'static str {
         ProbableCause::Congestion => "congestion",
         ProbableCause::PortRate => "port_rate",
         ProbableCause::Power => "power",
+        ProbableCause::Equipment => "equipment",
     }
 }
 
@@ -403,6 +404,18 @@ pub fn subject_name(snapshot: &Snapshot, subject: &alert::Subject) -> String {
     match subject {
         alert::Subject::Edge(id) => names::edge(&snapshot.network, &snapshot.view, id),
         alert::Subject::Site(id) | alert::Subject::Agent(id) => names::site(&snapshot.network, id).to_owned(),
+        alert::Subject::Device(id) => match snapshot.network.devices.get(id.as_str()) {
+            Some(device) => format!("{} ({id})", names::site(&snapshot.network, &device.site)),
+            None => id.to_string(),
+        },
+        alert::Subject::Service(id, from) => {
+            let name = snapshot.network.services.get(id.as_str()).map_or(id.as_str(), |s| s.name.as_str());
+            format!("{name} ({})", names::site(&snapshot.network, from))
+        }
+        alert::Subject::Backup(id) => {
+            snapshot.network.backups.get(id.as_str()).map_or_else(|| id.to_string(), |b| b.name.clone())
+        }
+        alert::Subject::Hub => snapshot.network.name.clone(),
     }
 }
 

@@ -420,8 +420,8 @@ impl Printer<'_> {
     }
 
     fn cause(&self, word: &str) -> String {
-        use ProbableCause::{Congestion, Interference, Misalignment, PortRate, Power, RainFade, Unknown};
-        let all = [Unknown, RainFade, Misalignment, Interference, Congestion, PortRate, Power];
+        use ProbableCause::{Congestion, Equipment, Interference, Misalignment, PortRate, Power, RainFade, Unknown};
+        let all = [Unknown, RainFade, Misalignment, Interference, Congestion, PortRate, Power, Equipment];
         let found = all.into_iter().find(|c| super::answer::cause_word(*c) == word);
         found.map_or_else(|| word.to_owned(), |c| words::cause(c, self.language).to_owned())
     }

@@ -328,13 +328,8 @@ fn pick(language: Language, italian: &'static str, english: &'static str) -> &'s
 }
 
 pub fn condition(c: Condition, l: Language) -> &'static str {
-    match c {
-        Condition::CapacityBelow => pick(l, "Degrado", "Weak"),
-        Condition::LinkDown => pick(l, "Interruzione", "Outage"),
-        Condition::SiteBelowTarget => pick(l, "Sotto il minimo", "Below target"),
-        Condition::OnStandby => pick(l, "Linea di riserva", "On backup"),
-        Condition::SamplesLost => pick(l, "Dati persi", "Data lost"),
-    }
+    let spec = c.spec();
+    pick(l, spec.title_it, spec.title_en)
 }
 
 pub fn incident_state(s: IncidentState, l: Language) -> &'static str {
@@ -363,6 +358,7 @@ pub fn cause(c: ProbableCause, l: Language) -> &'static str {
         ProbableCause::Congestion => pick(l, "congestione", "congestion"),
         ProbableCause::PortRate => pick(l, "porta Ethernet a velocità ridotta", "Ethernet port at a reduced rate"),
         ProbableCause::Power => pick(l, "alimentazione", "power supply"),
+        ProbableCause::Equipment => pick(l, "apparato", "equipment"),
     }
 }
 

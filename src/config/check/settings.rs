@@ -7,11 +7,12 @@ use super::inventory;
 use crate::config::problem::Findings;
 use crate::config::raw::Raw;
 use crate::config::settings::{
-    AgentSettings, AlertSettings, HubSettings, InfluxSettings, MailOut, MailSettings, MqttSettings, SmtpSecurity,
-    SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
+    AgentSettings, AlertSettings, ConditionSettings, HubSettings, InfluxSettings, MailOut, MailSettings, MqttSettings,
+    SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
 };
 use crate::config::text::{is_loopback, parse_url};
 use crate::model::SiteId;
+use crate::model::condition::{Condition, Delivery, Severity};
 use crate::model::network::{Language, SecretRef};
 
 /// Ports by IANA's register: secure-mqtt, mqtt, submissions, submission, smtp.
@@ -33,7 +34,7 @@ pub fn hub(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<HubSetting
         influx,
         mail,
         web: web?,
-        alert: alert(raw.table("alert")?)?,
+        alert: alert(raw.table("alert")?, findings)?,
         poll_interval: raw.duration("poll_interval")?,
     })
 }
@@ -174,12 +175,58 @@ fn web(raw: &Raw, findings: &mut Findings) -> Option<WebSettings> {
     })
 }
 
-fn alert(raw: &Raw) -> Option<AlertSettings> {
+fn alert(raw: &Raw, findings: &mut Findings) -> Option<AlertSettings> {
     Some(AlertSettings {
         capacity_open: raw.duration("capacity_open")?,
         capacity_close: raw.duration("capacity_close")?,
         capacity_close_margin: raw.number("capacity_close_margin")?,
         down_open: raw.duration("down_open")?,
         down_close: raw.duration("down_close")?,
+        conditions: raw.tables("condition").iter().filter_map(|table| condition(table, findings)).collect(),
+        speed: 1.0,
     })
+}
+
+fn condition(raw: &Raw, findings: &mut Findings) -> Option<ConditionSettings> {
+    let condition = Condition::parse(raw.text("condition")?)?;
+    let set = ConditionSettings {
+        condition,
+        kind: raw.text("kind").map(str::to_owned),
+        subject: raw.text("subject").map(str::to_owned),
+        enabled: raw.boolean("enabled"),
+        open: raw.duration("open"),
+        close: raw.duration("close"),
+        threshold: raw.number("threshold"),
+        close_threshold: raw.number("close_threshold"),
+        flaps: raw.integer("flaps").and_then(|n| u32::try_from(n).ok()),
+        quiet: raw.duration("quiet"),
+        severity: raw.text("severity").and_then(Severity::parse),
+        delivery: raw.text("delivery").and_then(Delivery::parse),
+    };
+    thresholds(raw, &set, findings);
+    Some(set)
+}
+
+/// A threshold fits its condition, and leaves room between opening and closing on the right side.
+fn thresholds(raw: &Raw, set: &ConditionSettings, findings: &mut Findings) {
+    let word = set.condition.as_str();
+    for (key, found) in [("threshold", set.threshold), ("close_threshold", set.close_threshold)] {
+        let Some(found) = found else { continue };
+        let Some(spec) = set.condition.spec().threshold else {
+            findings.push(raw.error(key, format!("`{word}` has no threshold")).found(found.to_string()));
+            continue;
+        };
+        let (min, max) = spec.range;
+        if !(min..=max).contains(&found) {
+            let wanted = format!("must be between {min} and {max} {} for `{word}`", spec.unit);
+            findings.push(raw.error(key, wanted).found(found.to_string()));
+        }
+    }
+    if let (Some(spec), Some(open), Some(close)) = (set.condition.spec().threshold, set.threshold, set.close_threshold)
+        && (close > open) == spec.is_upper()
+    {
+        let side = if spec.is_upper() { "at most" } else { "at least" };
+        let wanted = format!("must be {side} `threshold` ({open}), or `{word}` would open and close at once");
+        findings.push(raw.error("close_threshold", wanted).found(close.to_string()));
+    }
 }

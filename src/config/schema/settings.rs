@@ -1,5 +1,7 @@
 //! `hub.toml` and `agent.toml`. `[P]`
 
+use crate::model::condition::{Delivery, Severity};
+
 use super::{CREDENTIAL, Key, Kind, LANGUAGES, Table, default, optional, required};
 
 const PASSWORD_FILE: Key =
@@ -99,6 +101,88 @@ static WEB: Table = Table {
     ],
 };
 
+/// The words of `Condition::ALL`; a test compares them.
+pub const CONDITIONS: &[&str] = &[
+    "hub_blind",
+    "agent_silent",
+    "site_power",
+    "link_down",
+    "on_standby",
+    "capacity_below",
+    "redundancy_lost",
+    "site_below_target",
+    "device_down",
+    "management_unreachable",
+    "packet_loss",
+    "round_trip_time",
+    "port_below_usual",
+    "signal_below_baseline",
+    "capacity_not_measurable",
+    "service_unreachable",
+    "certificate_expiring",
+    "temperature",
+    "backup_will_not_finish",
+    "clock_wrong",
+    "cloned_agent",
+    "samples_lost",
+];
+
+/// Kinds of subjects, then kinds of sites.
+pub const SUBJECT_KINDS: &[&str] = &[
+    "link",
+    "bundle",
+    "backhaul",
+    "site",
+    "device",
+    "service",
+    "backup",
+    "agent",
+    "municipality",
+    "town-hall",
+    "school",
+    "relay",
+    "pop",
+];
+
+static CONDITION: Table = Table {
+    meaning: "Other figures for one condition: for the whole network, for one kind of subject, or for one subject; \
+              the narrower wins. docs/conditions.md lists the defaults.",
+    keys: &[
+        required("condition", Kind::Choice(CONDITIONS), "The condition."),
+        optional("kind", Kind::Choice(SUBJECT_KINDS), "all kinds", "Kind of subject, or of its site."),
+        optional("subject", Kind::Text, "all subjects", "Id of one link, bundle, backhaul, site, device, service."),
+        optional("enabled", Kind::Boolean, "true", "Whether it is judged at all."),
+        optional("open", Kind::Duration("1s", "7d"), "as in docs/conditions.md", "So long wrong opens an incident."),
+        optional("close", Kind::Duration("1s", "7d"), "as in docs/conditions.md", "So long well closes it."),
+        optional(
+            "threshold",
+            Kind::Number(-20.0, 86_400.0),
+            "as in docs/conditions.md",
+            "From here on it is wrong, in the unit of the condition.",
+        ),
+        optional(
+            "close_threshold",
+            Kind::Number(-20.0, 86_400.0),
+            "as far from `threshold` as by default",
+            "From here on it is well again.",
+        ),
+        optional(
+            "flaps",
+            Kind::Integer(2, 100),
+            "5 (3 for what is slow by nature)",
+            "So many openings within two hours (a day) are one unstable incident.",
+        ),
+        optional("quiet", Kind::Duration("1m", "7d"), "1h (12h)", "So long quiet ends an unstable incident."),
+        optional("severity", Kind::Choice(Severity::WORDS), "as in docs/conditions.md", "How grave it is at least."),
+        optional(
+            "delivery",
+            Kind::Choice(Delivery::WORDS),
+            "as in docs/conditions.md",
+            "Mailed as soon as it opens, or with the daily digest.",
+        ),
+    ],
+};
+
 static ALERT: Table = Table {
     meaning: "Hold times and thresholds. The defaults are meant to be right without tuning.",
     keys: &[
@@ -122,6 +206,7 @@ static ALERT: Table = Table {
         ),
         default("down_open", Kind::Duration("1s", "1d"), "\"3m\"", "So long down opens an incident."),
         default("down_close", Kind::Duration("1s", "1d"), "\"3m\"", "So long up closes it."),
+        default("condition", Kind::Tables(&CONDITION), "[]", "Other figures for single conditions."),
     ],
 };
 
