@@ -48,6 +48,7 @@ fn network(language: Language) -> Network {
         target: Some(Target { downstream_mbps: 30.0, upstream_mbps: None }),
         access: (id == "murazzano").then(|| "chiavi in municipio, lun–ven 8:30–12:30".into()),
         contact: None,
+        contact_email: Vec::new(),
     };
     let device = |id: &str, site: &str, host: u8| Device {
         id: DeviceId::parse(id).unwrap(),
