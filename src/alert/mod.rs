@@ -3,6 +3,7 @@
 mod causes;
 mod dark;
 mod describe;
+pub mod desk;
 mod diagnosis;
 pub mod engine;
 mod evidence;
