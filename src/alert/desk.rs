@@ -298,7 +298,17 @@ impl Desk {
             Command::AddWindow { place, from, to, note, wisp } => {
                 check_place(network, &place)?;
                 note.as_deref().map_or(Ok(()), |note| line(note, "a note"))?;
-                self.add_window(Window { number: 0, place, from, to, note, by: by.into(), at: now, wisp, removed: None })
+                self.add_window(Window {
+                    number: 0,
+                    place,
+                    from,
+                    to,
+                    note,
+                    by: by.into(),
+                    at: now,
+                    wisp,
+                    removed: None,
+                })
             }
             Command::RemoveWindow { number } => {
                 let window = self.windows.get_mut(&number).ok_or(Refusal::NoWindow(number))?;
@@ -354,9 +364,8 @@ impl Desk {
         if window.to <= window.from || window.to <= now || window.to.since(window.from) > WINDOW_MAX {
             return Err(Refusal::BadWindow);
         }
-        let same = |w: &&Window| {
-            w.removed.is_none() && w.place == window.place && w.from == window.from && w.to == window.to
-        };
+        let same =
+            |w: &&Window| w.removed.is_none() && w.place == window.place && w.from == window.from && w.to == window.to;
         if self.windows.values().any(|w| same(&w)) {
             return Ok(Touched::Nothing);
         }

@@ -77,7 +77,9 @@ Examples:
         note: Option<String>,
     },
     /// Stop the contract's clock: no access to a site, for instance
-    #[command(after_help = "Example:\n  vedetta incidents suspend VED-147 --by Anna --reason \"no access before Monday\"")]
+    #[command(
+        after_help = "Example:\n  vedetta incidents suspend VED-147 --by Anna --reason \"no access before Monday\""
+    )]
     Suspend {
         #[arg(value_name = "VED-N", value_parser = parse_token)]
         incident: u64,
@@ -105,11 +107,14 @@ Examples:
         by: String,
     },
     /// Announced works: no mails about what they touch, and nothing is lost
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   vedetta incidents maintenance list
   vedetta incidents maintenance add --link bossolasco-murazzano --from 22:00 --to 23:30 --by NOC
-  vedetta incidents maintenance remove 3 --by NOC")]
+  vedetta incidents maintenance remove 3 --by NOC"
+    )]
     Maintenance(MaintenanceCommand),
 }
 
@@ -125,6 +130,7 @@ enum FaultName {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one in the whole process")]
 enum MaintenanceCommand {
     /// Works that are not over
     List,
@@ -248,7 +254,7 @@ pub fn incidents(args: &IncidentsArgs) -> anyhow::Result<ExitCode> {
 impl IncidentsCommand {
     /// The body of the change that it asks for.
     fn json(&self) -> Value {
-        let body = match self {
+        match self {
             Self::List | Self::Show { .. } | Self::Maintenance(MaintenanceCommand::List) => Value::Null,
             Self::Ack { incident, by, ticket, repair, note } => json!({
                 "command": "act", "incident": incident, "act": "acknowledge", "by": by,
@@ -269,8 +275,7 @@ impl IncidentsCommand {
             Self::Maintenance(MaintenanceCommand::Remove { number, by }) => {
                 json!({"command": "remove_window", "number": number, "by": by})
             }
-        };
-        body
+        }
     }
 }
 

@@ -188,11 +188,7 @@ impl Lookout {
                     Ok((touched, documents)) => {
                         self.memory.unsaved.extend(documents);
                         self.save().await;
-                        if self.memory.unsaved.is_empty() {
-                            Ok(touched)
-                        } else {
-                            Err(DeskError::NotWritten)
-                        }
+                        if self.memory.unsaved.is_empty() { Ok(touched) } else { Err(DeskError::NotWritten) }
                     }
                     Err(refusal) => Err(DeskError::Refused(refusal)),
                 };

@@ -4,6 +4,7 @@ use super::blocks::{Block, bold};
 use super::story::Story;
 use super::words;
 use crate::model::SiteId;
+use crate::model::network::Language;
 
 fn is_cut_off(story: &Story<'_>, site: &SiteId) -> bool {
     story.incident.sites_cut_off.contains(site)
@@ -46,9 +47,9 @@ pub fn closed(story: &Story<'_>, site: &SiteId, from: &str) -> Vec<Block> {
     let since = words::since_clock(story.language, &story.zone, end);
     let day = words::which_day(story.language, &story.zone, end, story.now);
     let name = story.site_name(site);
-    let said = match story.italian() {
-        true => format!("{} a {name} Internet è di nuovo regolare {since} {day}.", bold("Risolto:")),
-        false => format!("{} Internet at {name} has been back to normal {since} {day}.", bold("Resolved:")),
+    let said = match story.language {
+        Language::Italian => format!("{} a {name} Internet è di nuovo regolare {since} {day}.", bold("Risolto:")),
+        Language::English => format!("{} Internet at {name} has been back to normal {since} {day}.", bold("Resolved:")),
     };
     let whole = story.duration(end.since(story.incident.since));
     let lasted = format!("{} {whole}.", bold(story.pick("Durata:", "Duration:")));

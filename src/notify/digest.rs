@@ -124,10 +124,7 @@ fn report(view: &View<'_>, within: &impl Fn(Option<UnixMillis>) -> bool) -> Opti
     let weekly: Vec<(WispId, usize)> = off.map(|w| (w.id.clone(), count(&w.id))).collect();
     Some(RodaggioReport {
         until: rodaggio.is_on(period, view.morning).then(|| rodaggio.until(period)),
-        lines: lines
-            .into_iter()
-            .map(|((at, incident, kind), to)| ShadowLine { incident, kind, at, to })
-            .collect(),
+        lines: lines.into_iter().map(|((at, incident, kind), to)| ShadowLine { incident, kind, at, to }).collect(),
         weekly,
     })
 }

@@ -53,9 +53,9 @@ impl<'a> Letter<'a> {
         let more = items.len().saturating_sub(LINES_MAX);
         if more > 0 {
             items.truncate(LINES_MAX);
-            items.push(match self.italian() {
-                true => format!("… e altri {more}."),
-                false => format!("… and {more} more."),
+            items.push(match self.language {
+                Language::Italian => format!("… e altri {more}."),
+                Language::English => format!("… and {more} more."),
             });
         }
         Block::List { numbered: false, items }
@@ -81,16 +81,14 @@ fn line(story: &Story<'_>) -> String {
         Condition::CapacityBelow => story.pick("capacità sotto quanto serve", "capacity below what is needed"),
         Condition::SiteBelowTarget => story.pick("Internet più lento del promesso", "slower than promised"),
         Condition::SamplesLost => story.pick("misure perse", "measurements lost"),
-        #[allow(unreachable_patterns, reason = "conditions are added where the engine is, and need words of their own here only if these do not fit")]
-        _ => story.pick("da verificare", "to be looked at"),
     };
     let span = match incident.closed_at {
         Some(_) => {
             let end = incident.recovered_at().unwrap_or(story.now);
             let lasted = story.duration(end.since(incident.since));
-            match story.italian() {
-                true => format!("{} – {}, {lasted}", story.moment(incident.since), story.moment(end)),
-                false => format!("{} to {}, {lasted}", story.moment(incident.since), story.moment(end)),
+            match story.language {
+                Language::Italian => format!("{} – {}, {lasted}", story.moment(incident.since), story.moment(end)),
+                Language::English => format!("{} to {}, {lasted}", story.moment(incident.since), story.moment(end)),
             }
         }
         None => format!("{}, {}", story.since(), story.pick("aperto", "open")),
@@ -104,18 +102,23 @@ fn line(story: &Story<'_>) -> String {
 pub fn summary(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block>) {
     let n = notice.merged.len();
     let closed = notice.merged.iter().filter(|m| m.kind == NoticeKind::Closed).count();
-    let subject = match letter.italian() {
-        true => format!("[VED] {n} avvisi in un solo messaggio"),
-        false => format!("[VED] {n} notices in one mail"),
+    let subject = match letter.language {
+        Language::Italian => format!("[VED] {n} avvisi in un solo messaggio"),
+        Language::English => format!("[VED] {n} notices in one mail"),
     };
-    let intro = match letter.italian() {
-        true => format!(
-            "Nell’ultima ora gli avvisi sono molti: per non riempirvi la casella, ecco in un solo messaggio gli altri {n} \
-             ({closed} di chiusura). Nessuno è andato perso."
+    let closings = match (closed, letter.italian()) {
+        (0, _) => String::new(),
+        (n, true) => format!(" ({n} di chiusura)"),
+        (n, false) => format!(" ({n} of them closings)"),
+    };
+    let intro = match letter.language {
+        Language::Italian => format!(
+            "Nell’ultima ora gli avvisi sono molti: per non riempirvi la casella, ecco in un solo messaggio gli altri \
+             {n}{closings}. Nessuno è andato perso."
         ),
-        false => format!(
+        Language::English => format!(
             "There were many notices in the last hour: so as not to fill your mailbox, here are the other {n} in one \
-             mail ({closed} of them closings). None was lost."
+             mail{closings}. None was lost."
         ),
     };
     let items = notice
@@ -149,20 +152,21 @@ fn items(letter: &Letter<'_>, notice: &Notice, missed: bool) -> Vec<String> {
 
 /// The morning's summary.
 pub fn digest(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block>) {
-    let n = notice.items.len();
     let day = letter.day();
-    let subject = match letter.italian() {
-        true => format!("[VED] Riepilogo di {day}"),
-        false => format!("[VED] Summary of {day}"),
+    let subject = match letter.language {
+        Language::Italian => format!("[VED] Riepilogo di {day}"),
+        Language::English => format!("[VED] Summary of {day}"),
     };
     let mut blocks = vec![Block::Para(letter.pick("Buongiorno,", "Hello,").into())];
-    if n > 0 {
-        let intro = letter.pick(
-            "nelle ultime ore il servizio ha retto, ma c’è qualcosa che vale la pena sapere.",
+    let intro = if notice.items.iter().any(|i| i.missed) || notice.items.is_empty() {
+        letter.pick("ecco che cosa è accaduto dall’ultimo riepilogo.", "This is what happened since the last summary.")
+    } else {
+        letter.pick(
+            "il servizio ha retto, ma c’è qualcosa che vale la pena sapere.",
             "The service held, but there is something worth knowing.",
-        );
-        blocks.push(Block::Para(intro.into()));
-    }
+        )
+    };
+    blocks.push(Block::Para(intro.into()));
     let minor = items(letter, notice, false);
     if !minor.is_empty() {
         blocks.push(Block::Title(letter.pick("Riserve e degradi minori", "Redundancy and minor faults").into()));
@@ -194,16 +198,15 @@ pub fn rodaggio(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block>) {
     };
     let until = notice.rodaggio.as_ref().and_then(|r| r.until);
     let until = until.map(|at| words::day(letter.language, &letter.zone, at)).unwrap_or_default();
-    let intro = match letter.italian() {
-        true => format!(
+    let intro = match letter.language {
+        Language::Italian => format!(
             "la rete è in rodaggio fino a {until}: gli operatori non ricevono nulla. Ecco che cosa sarebbe partito."
         ),
-        false => format!(
+        Language::English => format!(
             "The network is running in until {until}: operators get nothing. This is what would have been sent."
         ),
     };
-    let mut blocks =
-        vec![Block::Para(letter.pick("Buongiorno,", "Hello,").into()), Block::Para(intro)];
+    let mut blocks = vec![Block::Para(letter.pick("Buongiorno,", "Hello,").into()), Block::Para(intro)];
     if let Some(report) = &notice.rodaggio {
         blocks.extend(not_sent(letter, report));
     }
@@ -235,9 +238,9 @@ fn not_sent(letter: &Letter<'_>, report: &RodaggioReport) -> Vec<Block> {
             let to: Vec<String> = shadow.to.iter().map(|key| name(letter, key)).collect();
             let to = words::list(letter.language, &to);
             let token = story.incident.token();
-            Some(match letter.italian() {
-                true => format!("{at} – {kind} di {token} {}, a {to}", bold(&story.name())),
-                false => format!("{at} – {kind} of {token} {} to {to}", bold(&story.name())),
+            Some(match letter.language {
+                Language::Italian => format!("{at} – {kind} di {token} {}, a {to}", bold(&story.name())),
+                Language::English => format!("{at} – {kind} of {token} {} to {to}", bold(&story.name())),
             })
         })
         .collect();
@@ -246,12 +249,13 @@ fn not_sent(letter: &Letter<'_>, report: &RodaggioReport) -> Vec<Block> {
         blocks.push(letter.list(lines));
     }
     if !report.weekly.is_empty() {
-        let title = letter.pick("Negli ultimi sette giorni avrebbero ricevuto", "In the last seven days they would have had");
+        let title =
+            letter.pick("Negli ultimi sette giorni avrebbero ricevuto", "In the last seven days they would have had");
         blocks.push(Block::Title(title.into()));
         let count = |(wisp, n): &(crate::model::WispId, usize)| {
             let name = letter.network.wisps.get(wisp.as_str()).map_or(wisp.to_string(), |w| clean(&w.name));
             match (*n, letter.italian()) {
-                (1, true) => format!("{name}: 1 mail"),
+                // Italian has no plural for it.
                 (n, true) => format!("{name}: {n} mail"),
                 (1, false) => format!("{name}: 1 mail"),
                 (n, false) => format!("{name}: {n} mails"),

@@ -17,8 +17,8 @@ use rand::Rng as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::message::{self, Ready};
 use super::log::Refused;
+use super::message::{self, Ready};
 use super::records::{MAIL_BROKEN, MAIL_OUT, MAIL_SENT, MailRecord, record_document, refused_document, removal, sent};
 use super::smtp::{self, SendError, Session};
 use super::{Mail, maildir};

@@ -150,14 +150,15 @@ pub struct Situation<'a> {
 /// The notices that are due, those to be recorded only among them.
 pub fn decide(situation: Situation<'_>) -> Vec<Notice> {
     let zone = TimeZone::get(&situation.network.time_zone).unwrap_or(TimeZone::UTC);
-    let view = View { s: situation, morning: calendar::latest(&zone, situation.settings.digest_minute, situation.now), zone };
+    let view =
+        View { s: situation, morning: calendar::latest(&zone, situation.settings.digest_minute, situation.now), zone };
     let mut numbered: Vec<&Incident> = situation.incidents.iter().filter(|i| i.number > 0).collect();
     numbered.sort_by_key(|i| i.number);
     let mut notices = Vec::new();
     for recipient in recipients(situation.network) {
         let Some(key) = key(situation.network, &recipient) else { continue };
         let due: Vec<Notice> = numbered.iter().filter_map(|i| view.about(&recipient, &key, i, &numbered)).collect();
-        let due = view.grouped(due, &numbered);
+        let due = grouped(due, &numbered);
         let (shadow, real): (Vec<Notice>, Vec<Notice>) = due.into_iter().partition(|n| n.shadow);
         notices.extend(shadow);
         notices.extend(view.within_rate(&recipient, &key, real));
@@ -205,13 +206,9 @@ impl View<'_> {
         self.s.desk.cases.get(&incident.number)
     }
 
-    fn hours(&self, start_minute: u16, end_minute: u16, weekdays_only: bool) -> Hours {
-        Hours { start_minute, end_minute, weekdays_only }
-    }
-
     fn is_quiet(&self) -> bool {
         let set = self.s.settings;
-        self.hours(set.quiet_start_minute, set.quiet_end_minute, false).hold(&self.zone, self.s.now)
+        hours(set.quiet_start_minute, set.quiet_end_minute, false).hold(&self.zone, self.s.now)
     }
 
     /// First mails and closings wait.
@@ -229,7 +226,9 @@ impl View<'_> {
         let thread = self.s.log.thread(incident.number, key);
         let mut notice = match thread {
             // Switched on in the middle: what was only recorded is told now.
-            Some(thread) if thread.shadow && live && incident.state == IncidentState::Open => self.opening(to, incident),
+            Some(thread) if thread.shadow && live && incident.state == IncidentState::Open => {
+                self.opening(to, incident)
+            }
             Some(thread) if incident.state == IncidentState::Closed => self.closing(to, key, incident, thread, all),
             Some(thread) => self.update(to, incident, thread),
             None => self.opening(to, incident),
@@ -296,12 +295,12 @@ impl View<'_> {
         let operator = key(self.s.network, &Recipient::Wisp(incident.wisp.clone()?))?;
         let operator = self.s.log.thread(incident.number, &operator).filter(|t| t.shadow == thread.shadow)?;
         let (since, set) = (operator.opened_at(), self.s.settings);
-        let (hours, limit) = if incident.severity == Severity::Critical {
-            (self.hours(set.quiet_end_minute, set.quiet_start_minute, false), set.escalate_critical)
+        let (counted, limit) = if incident.severity == Severity::Critical {
+            (hours(set.quiet_end_minute, set.quiet_start_minute, false), set.escalate_critical)
         } else {
-            (self.hours(set.work_start_minute, set.work_end_minute, true), set.escalate_major)
+            (hours(set.work_start_minute, set.work_end_minute, true), set.escalate_major)
         };
-        (hours.within(&self.zone, since, self.s.now) >= limit).then_some(Why::Unacknowledged { since })
+        (counted.within(&self.zone, since, self.s.now) >= limit).then_some(Why::Unacknowledged { since })
     }
 
     fn reminder(&self, to: &Recipient, incident: &Incident, thread: &Thread, case: Option<&Case>) -> Option<Why> {
@@ -319,33 +318,9 @@ impl View<'_> {
             _ => self.s.settings.reminder,
         };
         let workday = incident.severity == Severity::Critical || calendar::is_weekday(&self.zone, self.morning);
-        let due = self.morning.since(thread.last_at()) >= every.saturating_sub(REMINDER_EARLY).max(Duration::from_millis(1));
+        let due =
+            self.morning.since(thread.last_at()) >= every.saturating_sub(REMINDER_EARLY).max(Duration::from_millis(1));
         (workday && due).then_some(if repair.is_some() { Why::RepairOverdue } else { Why::StillOpen })
-    }
-
-    /// Openings because of one root become one mail: that of the lowest number.
-    fn grouped(&self, due: Vec<Notice>, all: &[&Incident]) -> Vec<Notice> {
-        let root = |notice: &Notice| {
-            let number = *notice.incidents.first()?;
-            let incident = all.iter().find(|i| i.number == number)?;
-            let opens = notice.kind == NoticeKind::Opened && incident.is_consequence();
-            opens.then(|| (notice.shadow, incident.caused_by.clone()))
-        };
-        let mut leaders: BTreeMap<(bool, Vec<u64>), usize> = BTreeMap::new();
-        let mut grouped: Vec<Notice> = Vec::new();
-        for notice in due {
-            match root(&notice) {
-                Some(root) => match leaders.get(&root) {
-                    Some(at) => grouped[*at].incidents.extend(notice.incidents),
-                    None => {
-                        leaders.insert(root, grouped.len());
-                        grouped.push(notice);
-                    }
-                },
-                None => grouped.push(notice),
-            }
-        }
-        grouped
     }
 
     /// At most so many mails an hour; the last of them sums up the rest.
@@ -387,6 +362,32 @@ impl View<'_> {
         notice.refused = new;
         (!notice.refused.is_empty()).then_some(notice)
     }
+}
+
+/// Openings because of one root become one mail: that of the lowest number.
+fn grouped(due: Vec<Notice>, all: &[&Incident]) -> Vec<Notice> {
+    let root = |notice: &Notice| {
+        let number = *notice.incidents.first()?;
+        let incident = all.iter().find(|i| i.number == number)?;
+        let opens = notice.kind == NoticeKind::Opened && incident.is_consequence();
+        opens.then(|| (notice.shadow, incident.caused_by.clone()))
+    };
+    let mut leaders: BTreeMap<(bool, Vec<u64>), usize> = BTreeMap::new();
+    let mut grouped: Vec<Notice> = Vec::new();
+    for notice in due {
+        let root = root(&notice);
+        if let Some(at) = root.as_ref().and_then(|root| leaders.get(root)) {
+            grouped[*at].incidents.extend(notice.incidents);
+        } else {
+            leaders.extend(root.map(|root| (root, grouped.len())));
+            grouped.push(notice);
+        }
+    }
+    grouped
+}
+
+fn hours(start_minute: u16, end_minute: u16, weekdays_only: bool) -> Hours {
+    Hours { start_minute, end_minute, weekdays_only }
 }
 
 /// Whether an incident is a recipient's business at all.

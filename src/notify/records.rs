@@ -152,7 +152,7 @@ pub fn desk(store: &dyn DocumentStore, now: UnixMillis) -> Result<(Desk, Option<
     let is_new = rodaggio.is_none();
     let rodaggio = rodaggio.unwrap_or(Rodaggio { born_at: now, ..Rodaggio::default() });
     let desk = Desk { cases, windows, rodaggio };
-    let born = is_new.then(|| desk_documents(&desk, Touched::Rodaggio)).unwrap_or_default();
+    let born = if is_new { desk_documents(&desk, Touched::Rodaggio) } else { Vec::new() };
     Ok((desk, born.into_iter().next()))
 }
 

@@ -52,10 +52,7 @@ pub fn compose(material: Material<'_>, notice: &Notice) -> Option<Mail> {
             | NoticeKind::Escalated,
             Some(incident),
         ) => about_one(material, notice, incident),
-        (
-            NoticeKind::Summary | NoticeKind::Digest | NoticeKind::RodaggioDigest | NoticeKind::Undeliverable,
-            _,
-        ) => {
+        (NoticeKind::Summary | NoticeKind::Digest | NoticeKind::RodaggioDigest | NoticeKind::Undeliverable, _) => {
             let (to, language) = addresses(network, &notice.recipient)?;
             let letter = Letter {
                 network,
@@ -117,7 +114,8 @@ fn about_one(material: Material<'_>, notice: &Notice, incident: &Incident) -> Op
         Recipient::Contact(site) => contact::subject(&story, site),
     };
     // A conversation keeps the subject that it began with.
-    let subject = thread.filter(|t| notice.kind != NoticeKind::Opened || !t.shadow).map_or(subject, |t| t.subject.clone());
+    let subject =
+        thread.filter(|t| notice.kind != NoticeKind::Opened || !t.shadow).map_or(subject, |t| t.subject.clone());
     let body = body(material, notice, &story, address);
     let tone = match (notice.kind, incident.severity) {
         (NoticeKind::Closed, _) => Tone::Resolved,
@@ -166,11 +164,16 @@ fn body(material: Material<'_>, notice: &Notice, story: &Story<'_>, from: &str) 
         (Recipient::Contact(site), NoticeKind::Closed) => contact::closed(story, site, from),
         (Recipient::Contact(site), _) => contact::opened(story, site, from),
     };
-    let others: Vec<String> = notice.incidents.iter().skip(1).filter_map(|n| {
-        let incident = material.incidents.iter().find(|i| i.number == *n)?;
-        let other = Story { incident, zone: story.zone.clone(), ..*story };
-        Some(format!("{} ({})", other.name(), incident.token()))
-    }).collect();
+    let others: Vec<String> = notice
+        .incidents
+        .iter()
+        .skip(1)
+        .filter_map(|n| {
+            let incident = material.incidents.iter().find(|i| i.number == *n)?;
+            let other = Story { incident, zone: story.zone.clone(), ..*story };
+            Some(format!("{} ({})", other.name(), incident.token()))
+        })
+        .collect();
     if !others.is_empty() && notice.kind == NoticeKind::Opened {
         let label = story.pick("Per la stessa causa anche:", "For the same reason also:");
         let at = body.iter().position(|b| matches!(b, Block::Title(_) | Block::Small(_))).unwrap_or(body.len());

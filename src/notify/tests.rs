@@ -9,8 +9,8 @@ use super::policy::{self, Notice, Situation, Why};
 use super::render::{Material, Sender, compose, render};
 use super::{Mail, NoticeKind, Recipient};
 use crate::alert::desk::{Act, Command, Desk};
-use crate::config::settings::NotifySettings;
 use crate::alert::incident::*;
+use crate::config::settings::NotifySettings;
 use crate::model::network::*;
 use crate::model::*;
 

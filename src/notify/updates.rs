@@ -7,14 +7,14 @@ use super::story::Story;
 use super::words;
 use crate::alert::Condition;
 use crate::alert::desk::{Act, Case};
-use crate::model::network::SiteKind;
+use crate::model::network::{Language, SiteKind};
 use crate::model::{SiteId, UnixMillis};
 
 /// An update: the reasons, one a line.
 pub fn changed(story: &Story<'_>, to: &Recipient, why: &[Why], case: Option<&Case>, from: &str) -> Vec<Block> {
-    let intro = match story.italian() {
-        true => format!("Aggiornamento su {}, {}.", bold(&story.name()), age(story)),
-        false => format!("Update on {}, {}.", bold(&story.name()), age(story)),
+    let intro = match story.language {
+        Language::Italian => format!("{} {}, in corso {}.", bold("Aggiornamento:"), story.name(), age(story)),
+        Language::English => format!("{} {}, open {}.", bold("Update:"), story.name(), age(story)),
     };
     let items = why.iter().filter_map(|w| change(story, w, case)).collect();
     let mut blocks = vec![Block::Para(intro), Block::List { numbered: false, items }];
@@ -24,7 +24,8 @@ pub fn changed(story: &Story<'_>, to: &Recipient, why: &[Why], case: Option<&Cas
 
 /// It is still open: to the operator what we ask again, to the staff where things stand.
 pub fn reminder(story: &Story<'_>, to: &Recipient, why: &[Why], case: Option<&Case>, from: &str) -> Vec<Block> {
-    let still = format!("{} {} {}, {}.", bold(story.pick("Promemoria:", "Reminder:")), story.name(), state(story), age(story));
+    let still =
+        format!("{} {} {}, {}.", bold(story.pick("Promemoria:", "Reminder:")), story.name(), state(story), age(story));
     let mut blocks = vec![Block::Para(still), Block::Lines(standing(story, case))];
     if matches!(to, Recipient::Wisp(_)) {
         let overdue = why.contains(&Why::RepairOverdue);
@@ -32,7 +33,9 @@ pub fn reminder(story: &Story<'_>, to: &Recipient, why: &[Why], case: Option<&Ca
         let ask = match (overdue, taken, story.italian()) {
             (true, _, true) => "L’ora di ripristino indicata è passata: rispondete con una nuova previsione.",
             (true, _, false) => "The time of repair that you gave has passed: please reply with a new one.",
-            (false, true, true) => "Se avete una previsione di ripristino, rispondete indicandola: la riferiremo ai comuni.",
+            (false, true, true) => {
+                "Se avete una previsione di ripristino, rispondete indicandola: la riferiremo ai comuni."
+            }
             (false, true, false) => "If you can say when it will be repaired, please reply: we will pass it on.",
             (false, false, true) => {
                 "Non risulta ancora presa in carico: rispondete indicando il vostro numero di ticket, o chi se ne occupa."
@@ -54,12 +57,14 @@ pub fn escalated(story: &Story<'_>, to: &Recipient, since: UnixMillis, from: &st
     let told = story.moment(since);
     let token = story.incident.token();
     let phone = operator.and_then(|w| w.phone.as_deref()).map(clean);
-    let fact = match story.italian() {
-        true => format!(
+    let fact = match story.language {
+        Language::Italian => format!(
             "{} nessuno ha ancora risposto per {token}: l’avviso a {name} è delle {told}.",
             bold("Da sollecitare:")
         ),
-        false => format!("{} nobody has answered about {token} yet: {name} was notified at {told}.", bold("Please chase:")),
+        Language::English => {
+            format!("{} nobody has answered about {token} yet: {name} was notified at {told}.", bold("Please chase:"))
+        }
     };
     let call = match (phone, story.italian()) {
         (Some(phone), true) => format!("Telefonare a {name}, {phone}, citando {token}."),
@@ -67,9 +72,13 @@ pub fn escalated(story: &Story<'_>, to: &Recipient, since: UnixMillis, from: &st
         (None, true) => format!("Chiamare {name}, citando {token} (nell’inventario manca il telefono)."),
         (None, false) => format!("Call {name} and quote {token} (the inventory has no phone number)."),
     };
-    let note = match story.italian() {
-        true => format!("Dopo la telefonata, annotare la presa in carico: vedetta incidents ack {token} --by NOME --ticket NUMERO"),
-        false => format!("Then note who took charge: vedetta incidents ack {token} --by NAME --ticket NUMBER"),
+    let note = match story.language {
+        Language::Italian => format!(
+            "Dopo la telefonata, annotare la presa in carico: vedetta incidents ack {token} --by NOME --ticket NUMERO"
+        ),
+        Language::English => {
+            format!("Then note who took charge: vedetta incidents ack {token} --by NAME --ticket NUMBER")
+        }
     };
     let mut blocks = vec![
         Block::Para(fact),
@@ -81,13 +90,13 @@ pub fn escalated(story: &Story<'_>, to: &Recipient, since: UnixMillis, from: &st
     blocks
 }
 
-/// `aperto da 2 giorni e 3 h (dalle 06:42 di oggi)`
+/// `da 2 giorni e 3 h (dalle 06:42 di oggi)`
 fn age(story: &Story<'_>) -> String {
     let span = story.duration(story.now.since(story.incident.since));
     let since = story.since();
-    match story.italian() {
-        true => format!("da {span} ({since})"),
-        false => format!("for {span} ({since})"),
+    match story.language {
+        Language::Italian => format!("da {span} ({since})"),
+        Language::English => format!("for {span} ({since})"),
     }
 }
 
@@ -100,7 +109,7 @@ fn state(story: &Story<'_>) -> &'static str {
         Condition::SiteBelowTarget => {
             story.pick("ha ancora Internet più lento del promesso", "still has slower Internet than promised")
         }
-        _ => story.pick("è ancora da sistemare", "still needs attention"),
+        Condition::SamplesLost => story.pick("ha perso una parte delle misure", "has lost some measurements"),
     }
 }
 
@@ -112,7 +121,8 @@ fn sentence_of_state(story: &Story<'_>) -> String {
 fn behind(story: &Story<'_>) -> String {
     let incident = story.incident;
     let sites = if incident.sites_cut_off.is_empty() { &incident.sites } else { &incident.sites_cut_off };
-    if sites.is_empty() || matches!(incident.subject, crate::alert::Subject::Site(_) | crate::alert::Subject::Agent(_)) {
+    if sites.is_empty() || matches!(incident.subject, crate::alert::Subject::Site(_) | crate::alert::Subject::Agent(_))
+    {
         return String::new();
     }
     let label = if incident.sites_cut_off.is_empty() {
@@ -120,7 +130,9 @@ fn behind(story: &Story<'_>) -> String {
     } else {
         story.pick("Senza servizio:", "Without service:")
     };
-    format!("{} {}{}.", bold(label), story.names(sites), story.residents())
+    // The residents are those of all places behind it.
+    let residents = if sites.len() == incident.sites.len() { story.residents() } else { String::new() };
+    format!("{} {}{residents}.", bold(label), story.names(sites))
 }
 
 /// Who is behind it, the figures, and what was said.
@@ -131,9 +143,9 @@ fn standing(story: &Story<'_>, case: Option<&Case>) -> Vec<String> {
         (mbps, story.required_mbps(), story.incident.condition != Condition::LinkDown)
     {
         let label = bold(story.pick("Capacità adesso:", "Capacity now:"));
-        lines.push(match story.italian() {
-            true => format!("{label} {mbps} Mbps; ne servono {needed}."),
-            false => format!("{label} {mbps} Mbps; {needed} are needed."),
+        lines.push(match story.language {
+            Language::Italian => format!("{label} {mbps} Mbps; ne servono {needed}."),
+            Language::English => format!("{label} {mbps} Mbps; {needed} are needed."),
         });
     }
     lines.extend(case.and_then(|case| taken(story, case)));
@@ -151,9 +163,9 @@ fn taken(story: &Story<'_>, case: &Case) -> Option<String> {
         _ => None,
     });
     let note = note.unwrap_or_default();
-    Some(match story.italian() {
-        true => format!("{} {by}, {at}{ticket}.{note}", bold("Presa in carico:")),
-        false => format!("{} {by}, {at}{ticket}.{note}", bold("Taken charge of by:")),
+    Some(match story.language {
+        Language::Italian => format!("{} {by}, {at}{ticket}.{note}", bold("Presa in carico:")),
+        Language::English => format!("{} {by}, {at}{ticket}.{note}", bold("Taken charge of by:")),
     })
 }
 
@@ -177,7 +189,9 @@ fn change(story: &Story<'_>, why: &Why, case: Option<&Case>) -> Option<String> {
         Why::FewerPlaces(sites) => {
             format!("{} {}.", story.pick("Di nuovo regolari:", "Back to normal:"), names(sites))
         }
-        Why::NewBehind(sites) => format!("{} {}.", story.pick("A valle ora anche:", "Now also behind it:"), names(sites)),
+        Why::NewBehind(sites) => {
+            format!("{} {}.", story.pick("A valle ora anche:", "Now also behind it:"), names(sites))
+        }
         Why::CapacityFell { mbps } => {
             let fell = words::mbps(story.language, *mbps, story.incident.required_mbps);
             match (story.required_mbps(), italian) {

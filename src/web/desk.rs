@@ -46,10 +46,19 @@ pub struct Desk {
 /// What is asked of the loop.
 pub enum DeskRequest {
     /// Apply it, write it down, then answer.
-    Command { command: Command, by: String, reply: oneshot::Sender<Result<Touched, DeskError>> },
-    Show { incident: u64, reply: oneshot::Sender<Option<History>> },
+    Command {
+        command: Command,
+        by: String,
+        reply: oneshot::Sender<Result<Touched, DeskError>>,
+    },
+    Show {
+        incident: u64,
+        reply: oneshot::Sender<Option<History>>,
+    },
     /// With how long a running-in lasts.
-    Desk { reply: oneshot::Sender<(desk::Desk, Duration)> },
+    Desk {
+        reply: oneshot::Sender<(desk::Desk, Duration)>,
+    },
 }
 
 /// Why a change was not made.
@@ -252,7 +261,11 @@ fn shown(snapshot: &super::snapshot::Snapshot, history: &History) -> Shown {
         transitions: incident
             .transitions
             .iter()
-            .map(|t| ShownTransition { at: time(t.at), state: t.state.as_str().to_owned(), measured_mbps: t.measured_mbps })
+            .map(|t| ShownTransition {
+                at: time(t.at),
+                state: t.state.as_str().to_owned(),
+                measured_mbps: t.measured_mbps,
+            })
             .collect(),
         notices: history
             .notices
@@ -275,7 +288,8 @@ fn contract(history: &History, now: UnixMillis, time: &impl Fn(UnixMillis) -> St
     let restored = incident.recovered_at();
     let end = restored.unwrap_or(now);
     let running = incident.detail.below_from.filter(|_| incident.state == IncidentState::Open);
-    let below = Duration::from_millis(incident.detail.below_ms) + running.map_or(Duration::ZERO, |from| now.since(from));
+    let below =
+        Duration::from_millis(incident.detail.below_ms) + running.map_or(Duration::ZERO, |from| now.since(from));
     let operator = incident.wisp.as_ref().map(|w| format!("wisp:{w}"));
     let notified = history.notices.iter().find(|n| n.sent && Some(&n.to) == operator.as_ref());
     let minutes = |span: Duration| span.as_secs() / 60;
@@ -341,27 +355,24 @@ pub(super) async fn status(State(shared): SharedState, headers: HeaderMap) -> Re
     json(&answer, &headers)
 }
 
-/// Whether a request may change something: 403 from elsewhere, 401 without the word.
-fn allowed(desk: &Desk, request: &Request) -> Result<(), Response> {
+/// Why a request may not change anything, if so: 403 from elsewhere, 401 without the word.
+fn refusal(desk: &Desk, request: &Request) -> Option<Response> {
     let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
     if !peer.is_some_and(|ip| ip.to_canonical().is_loopback()) {
-        return Err(failed(StatusCode::FORBIDDEN, "changes are made on the hub's own machine only"));
+        return Some(failed(StatusCode::FORBIDDEN, "changes are made on the hub's own machine only"));
     }
     let shown = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let shown = shown.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default();
     // All of it is compared, so that the time taken says nothing.
     let wanted = desk.token.expose().as_bytes();
     let differs = shown.bytes().zip(wanted).fold(shown.len() ^ wanted.len(), |acc, (a, b)| acc | usize::from(a ^ b));
-    if differs == 0 {
-        Ok(())
-    } else {
-        Err(failed(StatusCode::UNAUTHORIZED, "the operator's token is missing or wrong: see --token-file"))
-    }
+    (differs != 0)
+        .then(|| failed(StatusCode::UNAUTHORIZED, "the operator's token is missing or wrong: see --token-file"))
 }
 
 pub(super) async fn change(State(shared): SharedState, request: Request<Body>) -> Response {
     let Some(desk) = &shared.state.desk else { return busy() };
-    if let Err(refused) = allowed(desk, &request) {
+    if let Some(refused) = refusal(desk, &request) {
         return refused;
     }
     let Ok(body) = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await else {

@@ -49,8 +49,12 @@ impl Hosts {
     }
 }
 
-fn reads(request: &Request) -> bool {
-    matches!(*request.method(), Method::GET | Method::HEAD)
+fn is_allowed(request: &Request) -> bool {
+    match *request.method() {
+        Method::GET | Method::HEAD => true,
+        Method::POST => request.uri().path() == CHANGES,
+        _ => false,
+    }
 }
 
 /// Refuses unknown hosts (421) and everything but GET, HEAD and a POST of [`CHANGES`] (405); adds the security headers to every answer.
@@ -59,7 +63,7 @@ pub async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next
     let mut response = if !host.is_some_and(|h| hosts.allows(h)) {
         let why = "This host name is not known here: use localhost, an address, or the host of public_url.\n";
         (StatusCode::MISDIRECTED_REQUEST, why).into_response()
-    } else if !reads(&request) && !(*request.method() == Method::POST && request.uri().path() == CHANGES) {
+    } else if !is_allowed(&request) {
         (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], "read only\n").into_response()
     } else {
         next.run(request).await

@@ -193,7 +193,8 @@ fn notify(raw: &Raw, findings: &mut Findings) -> Option<NotifySettings> {
     }
     let (quiet_start_minute, quiet_end_minute) = (raw.minute_of_day("quiet_start")?, raw.minute_of_day("quiet_end")?);
     if quiet_start_minute == quiet_end_minute {
-        findings.push(raw.error("quiet_end", "must differ from quiet_start; where no hour is quiet: quiet = \"never\""));
+        findings
+            .push(raw.error("quiet_end", "must differ from quiet_start; where no hour is quiet: quiet = \"never\""));
     }
     Some(NotifySettings {
         rodaggio: raw.duration("rodaggio")?,

@@ -65,7 +65,8 @@ impl Case {
     }
 
     fn mail(&self, notice: &Notice, now: &str) -> Mail {
-        let thread = notice.incidents.first().and_then(|n| self.log.thread(*n, &key(&self.network, &notice.recipient)?));
+        let thread =
+            notice.incidents.first().and_then(|n| self.log.thread(*n, &key(&self.network, &notice.recipient)?));
         let material = Material {
             network: &self.network,
             incidents: &self.incidents,
@@ -109,7 +110,12 @@ fn who_is_told_of_what() {
     silent.log.put(told(&silent.network, &Recipient::Staff(0), &silent.incidents[0]));
     assert_eq!(kinds(&silent.decide("2026-11-24T19:00:00Z")), []);
     // An operator without an incident of its own hears nothing.
-    assert!(Case::new(vec![fade()]).decide(NOON).iter().all(|n| n.recipient != Recipient::Wisp(WispId::parse("belbo").unwrap())));
+    assert!(
+        Case::new(vec![fade()])
+            .decide(NOON)
+            .iter()
+            .all(|n| n.recipient != Recipient::Wisp(WispId::parse("belbo").unwrap()))
+    );
 }
 
 #[test]
@@ -152,7 +158,11 @@ fn changes_are_batched_and_name_their_reasons() {
     worse.measured_mbps_min = Some(20.0);
     worse.sites_cut_off = vec![site_id("paroldo")];
     case.say(
-        Act::Acknowledge { ticket: Some("T-2231".into()), expected_repair: Some(at("2026-11-24T14:30:00Z")), note: None },
+        Act::Acknowledge {
+            ticket: Some("T-2231".into()),
+            expected_repair: Some(at("2026-11-24T14:30:00Z")),
+            note: None,
+        },
         "2026-11-24T06:10:00Z",
     );
     // The first mail went out at 06:57 local.
@@ -173,10 +183,9 @@ fn quiet_hours_hold_what_can_wait_over_both_changes_of_the_clock() {
         assert_eq!(case.decide(night).iter().filter(|n| n.kind == NoticeKind::Opened).count(), expected, "{night}");
     };
     use crate::config::settings::Quiet;
-    for (night, morning) in [
-        ("2026-10-25T05:59:00Z", "2026-10-25T06:00:00Z"),
-        ("2027-03-28T04:59:00Z", "2027-03-28T05:00:00Z"),
-    ] {
+    for (night, morning) in
+        [("2026-10-25T05:59:00Z", "2026-10-25T06:00:00Z"), ("2027-03-28T04:59:00Z", "2027-03-28T05:00:00Z")]
+    {
         check(Quiet::AllButCritical, night, 0);
         check(Quiet::AllButCritical, morning, 2);
         check(Quiet::Updates, night, 2);
@@ -274,7 +283,9 @@ fn notices_read_as_written_down() {
             Act::Acknowledge {
                 ticket: Some("T-2231".into()),
                 expected_repair: Some(at("2026-11-24T14:30:00Z")),
-                note: Some(if language == Language::Italian { "antenna da riallineare" } else { "antenna to realign" }.into()),
+                note: Some(
+                    if language == Language::Italian { "antenna da riallineare" } else { "antenna to realign" }.into(),
+                ),
             },
             "2026-11-24T08:12:00Z",
         );
@@ -289,6 +300,7 @@ fn notices_read_as_written_down() {
 
         let mut minor = Incident { number: 150, severity: Severity::Minor, ..fade() };
         minor.detail.announced = false;
+        (minor.since, minor.opened_at) = (at("2026-11-24T20:00:00Z"), Some(at("2026-11-24T20:15:00Z")));
         let missed = Incident { number: 149, ..closed(down()) };
         let digest = with(vec![minor, missed]);
         keep(&digest, "digest", &of(digest.decide(now), NoticeKind::Digest), now);
@@ -300,7 +312,8 @@ fn notices_read_as_written_down() {
             for recipient in [wisp(), Recipient::Staff(0)] {
                 let mut thread = Thread { shadow: true, ..told(&rodaggio.network, &recipient, &incident) };
                 if incident.closed_at.is_some() {
-                    let closed = Told { at: incident.closed_at.unwrap(), kind: NoticeKind::Closed, ..thread.told[0].clone() };
+                    let closed =
+                        Told { at: incident.closed_at.unwrap(), kind: NoticeKind::Closed, ..thread.told[0].clone() };
                     thread.told.push(closed);
                 }
                 rodaggio.log.put(thread);
@@ -308,4 +321,19 @@ fn notices_read_as_written_down() {
         }
         keep(&rodaggio, "rodaggio", &of(rodaggio.decide(now), NoticeKind::RodaggioDigest), now);
     }
+}
+
+#[test]
+fn a_hilltop_that_takes_twenty_municipalities_down_is_one_mail_to_each_and_one_at_the_end() {
+    let consequence = |number| {
+        let mut site = Incident { number, caused_by: vec![147], ..down() };
+        site.detail.announced = false;
+        site
+    };
+    let storm = |root: Incident| std::iter::once(root).chain((200..220).map(consequence)).collect::<Vec<_>>();
+    let mut case = Case::new(storm(down()));
+    assert_eq!(kinds(&case.decide(NOON)), both(NoticeKind::Opened));
+    case = Case::new(storm(closed(down()))).told();
+    case.incidents[1..].iter_mut().for_each(|i| *i = closed(i.clone()));
+    assert_eq!(kinds(&case.decide(NOON)), both(NoticeKind::Closed));
 }

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::SENDER;
 use crate::alert::Engine;
-use crate::alert::tests::world::{Cap, MINUTE, START, World, bundle, link};
 use crate::alert::desk::{Act, Command, Place};
+use crate::alert::tests::world::{Cap, MINUTE, START, World, bundle, link};
 use crate::config::settings::{AlertSettings, NotifySettings};
 use crate::model::UnixMillis;
 use crate::notify::records;
@@ -71,9 +71,7 @@ impl Hub {
 
     fn engine(store: &MemoryStore) -> Engine {
         let (incidents, memory) = restore(store).unwrap();
-        Engine::new(AlertSettings::default(), World::network(), incidents, 1)
-            .with_interval(MINUTE)
-            .with_memory(memory)
+        Engine::new(AlertSettings::default(), World::network(), incidents, 1).with_interval(MINUTE).with_memory(memory)
     }
 
     fn restart(&mut self) {
@@ -208,7 +206,7 @@ fn a_bundle_on_its_backup_is_one_mail() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn restarts_change_no_mail(
@@ -233,11 +231,11 @@ proptest! {
                     _ => {}
                 }
             }
-            hub.minutes(600, false);
+            hub.minutes(60, false);
             if restarts {
                 hub.restart();
             }
-            hub.minutes(600, false);
+            hub.minutes(60, false);
             hub.mails
         };
         let (steady, restarted) = (play(false), play(true));
@@ -336,7 +334,8 @@ fn in_rodaggio_only_the_staff_hear_once_a_day_and_then_each_operator_is_switched
     hub.mails.clear();
     outage(&mut hub);
     assert_eq!((hub.sent("tecnico", "opened"), hub.sent("noc", "opened")), (1, 0), "{:?}", hub.mails);
-    let says_notified = |hub: &Hub| hub.store.documents(records::MAIL_OUT).unwrap().iter().any(|d| d.body.contains("avvisata alle"));
+    let says_notified =
+        |hub: &Hub| hub.store.documents(records::MAIL_OUT).unwrap().iter().any(|d| d.body.contains("avvisata alle"));
     assert!(!says_notified(&hub), "the staff must not read that an operator was told who was not");
     // Switched on in the middle of an outage, it is told of that too.
     hub.world.set(&link("trunk"), Cap::Down);
