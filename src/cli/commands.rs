@@ -35,6 +35,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "hub")]
         Command::Hub(args) => hub::hub(&args),
         Command::Agent(args) => run_agent(&args),
+        Command::Spool(args) => super::spool::spool(&args.dir, args.json),
         Command::Probe(args) => probe(&args),
         #[cfg(feature = "hub")]
         Command::Status(args) => hub::status(&args),
@@ -289,6 +290,7 @@ mod hub {
             services: Arc::new(HttpServices::new()),
             seed: rand::random(),
             simulated: false,
+            cut_off: None,
         };
         runtime()?.block_on(async {
             let onebox = OneBox::build(parts, SystemClock::shared()).await?;

@@ -147,6 +147,8 @@ impl Builder {
                 id: id.clone(),
                 near: near_device.clone(),
                 far: far_device.clone(),
+                near_radio: None,
+                far_radio: None,
                 medium: Medium::Radio,
                 wisp: Some(wisp_id(wisp)),
                 cost: 10,
@@ -298,6 +300,7 @@ impl Builder {
         Snapshot {
             network: Arc::new(self.network),
             view: Arc::new(self.view),
+            proofs: Arc::default(),
             incidents: Arc::new(self.incidents),
             parts: vec![
                 PartHealth { name: "mqtt", ok: true, done_total: 12_840, ..PartHealth::default() },
@@ -351,6 +354,7 @@ pub fn end(device: DeviceId, site: &str, rsl_dbm: f64) -> EndView {
         airtime_percent: Reading::Missing(Missing::NotOffered),
         capacity_tx_mbps: Reading::known(1951.0, Provenance::Reported),
         capacity_rx_mbps: Reading::known(1951.0, Provenance::Reported),
+        capacity_not_measurable_since: None,
         port_rate_mbps: Reading::value(1000.0),
         supply_volts: Reading::Missing(Missing::Timeout),
         temperature_celsius: Reading::value(31.0),
