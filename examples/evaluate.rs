@@ -53,6 +53,7 @@ fn site(n: usize) -> Site {
         target,
         access: None,
         contact: None,
+        contact_email: Vec::new(),
     }
 }
 

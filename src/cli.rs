@@ -1,6 +1,8 @@
 //! Arguments, logs, exit codes: 0 fine, 1 a problem found, 2 wrong use.
 
 mod commands;
+#[cfg(feature = "hub")]
+mod desk;
 mod spool;
 
 use std::io::IsTerminal;
@@ -60,9 +62,12 @@ enum Command {
     /// Who is below target, since when, why
     #[cfg(feature = "hub")]
     Status(StatusArgs),
-    /// What is wrong now, and what was in the last seven days
+    /// What is wrong now, and what was in the last seven days; who takes charge; announced works
     #[cfg(feature = "hub")]
-    Incidents(StatusArgs),
+    Incidents(desk::IncidentsArgs),
+    /// Which operators get mails: running in, and switching them on one by one
+    #[cfg(feature = "hub")]
+    Rodaggio(desk::RodaggioArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),
@@ -369,6 +374,10 @@ mod tests {
         for sub in command.get_subcommands() {
             let help = sub.clone().render_long_help().to_string();
             assert!(help.contains("Example"), "{} has no example in its help", sub.get_name());
+            for below in sub.get_subcommands() {
+                let help = below.clone().render_long_help().to_string();
+                assert!(help.contains("Example"), "{} has no example in its help", below.get_name());
+            }
         }
     }
 }

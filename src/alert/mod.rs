@@ -4,6 +4,7 @@ mod baseline;
 mod causes;
 mod dark;
 mod describe;
+pub mod desk;
 mod diagnosis;
 pub mod engine;
 mod evidence;

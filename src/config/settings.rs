@@ -73,6 +73,7 @@ pub struct HubSettings {
     pub mail: Option<MailSettings>,
     pub web: WebSettings,
     pub alert: AlertSettings,
+    pub notify: NotifySettings,
     /// How often agents poll; a sample older than two of these and 30 s on arrival only amends history.
     pub poll_interval: Duration,
 }
@@ -87,6 +88,7 @@ impl HubSettings {
             mail: None,
             web: WebSettings { listen: WEB_LISTEN, public_url: None, language },
             alert: AlertSettings::default(),
+            notify: NotifySettings::default(),
             poll_interval: POLL_INTERVAL,
         }
     }
@@ -241,6 +243,81 @@ impl AlertSettings {
             down_close: scale(self.down_close),
             conditions: self.conditions.clone(),
             speed: self.speed * speed,
+        }
+    }
+}
+
+/// What waits in quiet hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// Nothing.
+    Never,
+    /// Updates and reminders; first mails, closings and all that is critical go out at any hour.
+    Updates,
+    /// Also first mails and closings of incidents during which the service works.
+    AllButCritical,
+}
+
+/// When mails go out. Times of day are minutes after midnight in the network's time zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotifySettings {
+    /// 14 days in which nobody but the staff gets mails; zero: none.
+    pub rodaggio: Duration,
+    /// 30 min: updates of one incident to one recipient are at least so far apart.
+    pub batch: Duration,
+    /// 1 day: how often an operator is reminded of an incident that stays open.
+    pub reminder: Duration,
+    /// 7 days: a thread that is older goes on with a fresh mail.
+    pub fresh: Duration,
+    /// 2 h, counted outside quiet hours: a critical incident that nobody took charge of.
+    pub escalate_critical: Duration,
+    /// 4 h, counted in working hours.
+    pub escalate_major: Duration,
+    /// 08:00 to 17:00, Monday to Friday.
+    pub work_start_minute: u16,
+    pub work_end_minute: u16,
+    /// 22:00 to 07:00.
+    pub quiet_start_minute: u16,
+    pub quiet_end_minute: u16,
+    pub quiet: Quiet,
+    /// 07:30: summaries and reminders.
+    pub digest_minute: u16,
+    /// 20: further mails to one recipient within an hour become one summary.
+    pub mails_per_hour: u32,
+}
+
+impl Default for NotifySettings {
+    fn default() -> Self {
+        let hours = |h: u64| Duration::from_hours(h);
+        Self {
+            rodaggio: hours(14 * 24),
+            batch: Duration::from_mins(30),
+            reminder: hours(24),
+            fresh: hours(7 * 24),
+            escalate_critical: hours(2),
+            escalate_major: hours(4),
+            work_start_minute: 8 * 60,
+            work_end_minute: 17 * 60,
+            quiet_start_minute: 22 * 60,
+            quiet_end_minute: 7 * 60,
+            quiet: Quiet::Updates,
+            digest_minute: 7 * 60 + 30,
+            mails_per_hour: 20,
+        }
+    }
+}
+
+impl NotifySettings {
+    /// Of a demo: no rodaggio, nothing quiet, updates as much faster as its clock.
+    #[must_use]
+    pub fn demo(speed: f64) -> Self {
+        let usual = Self::default();
+        Self {
+            rodaggio: Duration::ZERO,
+            batch: usual.batch.div_f64(speed),
+            quiet: Quiet::Never,
+            mails_per_hour: 1000,
+            ..usual
         }
     }
 }

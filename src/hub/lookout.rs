@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::late::{Arrival, OwnClock};
 use super::proof::ProofKeeper;
+use crate::alert::desk::Command;
 use crate::alert::engine::Engine;
 use crate::alert::{Incident, IncidentState};
 use crate::capacity::NetworkState;
@@ -18,11 +19,13 @@ use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};
 use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::inbox::{InboxEvent, InboxHealth};
 use crate::notify::render::Sender;
+use crate::notify::step::{Step, Teller};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::health::PartHealth;
 use crate::runtime::tasks::Shutdown;
 use crate::store::ledger::Ledger;
 use crate::store::{Document, DocumentStore, StoreError};
+use crate::web::desk::{DeskError, DeskRequest, History, NoticeLine};
 use crate::web::snapshot::{AgentProof, Snapshot};
 use crate::{catalogue, notify, wire};
 
@@ -42,12 +45,15 @@ pub struct LookoutParts {
     pub simulated: bool,
     /// The picture, as far as the ledger's last hours tell it.
     pub state: NetworkState,
+    /// What people say and ask: from the page, the command line, links in mails.
+    pub desk: mpsc::Receiver<DeskRequest>,
 }
 
 /// The loop.
 pub struct Lookout {
     parts: LookoutParts,
     engine: Engine,
+    teller: Teller,
     memory: Memory,
     /// Away only while a blocking thread has it.
     keeper: Option<ProofKeeper>,
@@ -60,6 +66,8 @@ struct Memory {
     last_heard: Option<UnixMillis>,
     last_derived: Option<UnixMillis>,
     unsaved: Vec<Document>,
+    /// Failures of the outbox that were looked at.
+    failed_total: u64,
     own_clock: OwnClock,
     /// Why the ledger does not take what the loop writes; said when it begins, and when it ends.
     ledger_error: Option<String>,
@@ -76,11 +84,11 @@ pub fn restored_engine(ledger: &Ledger, settings: &HubSettings, network: &Arc<Ne
 }
 
 impl Lookout {
-    pub fn new(parts: LookoutParts, engine: Engine) -> Self {
+    pub fn new(parts: LookoutParts, engine: Engine, teller: Teller) -> Self {
         let started_at = parts.clock.now();
         let keeper = ProofKeeper::new(parts.network.agents().map(|s| s.id.clone()), started_at);
         let memory = Memory { started_at, ..Memory::default() };
-        Self { parts, engine, memory, keeper: Some(keeper) }
+        Self { parts, engine, teller, memory, keeper: Some(keeper) }
     }
 
     /// Runs until the process stops.
@@ -95,6 +103,7 @@ impl Lookout {
                     Some(event) => self.take(event),
                     None => return Ok(()),
                 },
+                Some(request) = self.parts.desk.recv() => self.answer(request).await,
                 _ = tick.tick() => self.evaluate().await,
             }
         }
@@ -140,6 +149,7 @@ impl Lookout {
         view.blind_since = self.blind_since(now);
         let before = self.engine.incidents();
         let changed = self.engine.step(now, &view, &self.parts.state);
+        self.look_for_refused(now).await;
         self.decide(now, &before, &changed);
         self.derive(now, &view).await;
         self.save().await;
@@ -222,9 +232,91 @@ impl Lookout {
             reply_to: mail.reply_to.as_deref(),
             public_url: settings.web.public_url.as_deref(),
         });
-        let memory = self.engine.memory_to_write();
-        let written = notify::step::written(&self.parts.network, before, changed, memory, now, sender.as_ref());
+        let incidents = self.engine.incidents();
+        let written = self.teller.step(Step {
+            now,
+            network: &self.parts.network,
+            settings: &settings.notify,
+            incidents: &incidents,
+            changed,
+            memory: self.engine.memory_to_write(),
+            sender: sender.as_ref(),
+        });
         self.memory.unsaved.extend(written.documents);
+    }
+
+    /// Looks for addresses that the outbox found refused.
+    async fn look_for_refused(&mut self, now: UnixMillis) {
+        let total: u64 = self.parts.parts.iter().map(|p| p.borrow().failed_total).sum();
+        if self.memory.failed_total == total {
+            return;
+        }
+        let ledger = self.parts.ledger.clone();
+        let since = now - notify::step::REFUSED_KEPT;
+        match tokio::task::spawn_blocking(move || notify::records::refused(&*ledger, since)).await {
+            Ok(Ok(refused)) => {
+                self.teller.refused = refused;
+                self.memory.failed_total = total;
+            }
+            Ok(Err(error)) => tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "refusals not read"),
+            Err(error) => tracing::warn!(%error, "refusals not read"),
+        }
+    }
+
+    /// Applies what somebody said, writes it down, and answers only then.
+    async fn answer(&mut self, request: DeskRequest) {
+        let now = self.parts.clock.now();
+        match request {
+            DeskRequest::Command { command, by, reply } => {
+                let known = self.known(&command).await;
+                let done = self.teller.command(&self.parts.network, |_| known, command, &by, now);
+                let answer = match done {
+                    Ok((touched, documents)) => {
+                        self.memory.unsaved.extend(documents);
+                        self.save().await;
+                        if self.memory.unsaved.is_empty() { Ok(touched) } else { Err(DeskError::NotWritten) }
+                    }
+                    Err(refusal) => Err(DeskError::Refused(refusal)),
+                };
+                // Whoever asked may have gone.
+                let _ = reply.send(answer);
+            }
+            DeskRequest::Show { incident, reply } => {
+                let _ = reply.send(self.history(incident).await);
+            }
+            DeskRequest::Desk { reply } => {
+                let _ = reply.send((self.teller.desk.clone(), self.parts.settings.notify.rodaggio));
+            }
+        }
+    }
+
+    /// Whether there is the incident that a command is about; those that are long over are in the ledger.
+    async fn known(&self, command: &Command) -> bool {
+        let Command::Act { incident, .. } = command else { return true };
+        self.history(*incident).await.is_some()
+    }
+
+    async fn history(&self, number: u64) -> Option<History> {
+        let ledger = self.parts.ledger.clone();
+        let live = self.engine.incidents().into_iter().find(|i| i.number == number && number > 0);
+        let read = tokio::task::spawn_blocking(move || {
+            let kept = || notify::records::incidents(&*ledger).ok()?.into_iter().find(|i| i.number == number);
+            Some((live.or_else(|| kept().filter(|_| number > 0))?, notify::records::threads_of(&*ledger, number).ok()?))
+        });
+        let (incident, threads) = read.await.ok().flatten()?;
+        let told = threads.iter().flat_map(|thread| {
+            thread.told.iter().map(|told| NoticeLine {
+                at: told.at,
+                to: thread.recipient.clone(),
+                kind: told.kind.as_str(),
+                why: told.why.clone(),
+                sent: !thread.shadow,
+            })
+        });
+        let mut notices: Vec<NoticeLine> = told.collect();
+        notices.sort_by(|a, b| (a.at, &a.to).cmp(&(b.at, &b.to)));
+        let case = self.teller.desk.cases.get(&number).cloned().unwrap_or_default();
+        Some(History { incident, notices, case })
     }
 
     /// The inbox, the ledger, then the parts that the settings name.

@@ -18,7 +18,7 @@ pub fn applies(condition: Condition) -> bool {
     !TOLD.contains(&condition)
 }
 
-fn title(story: &Story<'_>) -> &'static str {
+pub fn title(story: &Story<'_>) -> &'static str {
     let spec = story.incident.condition.spec();
     story.pick(spec.title_it, spec.title_en)
 }
@@ -28,7 +28,7 @@ pub fn subject(story: &Story<'_>) -> String {
 }
 
 /// `Slow answers` within a sentence.
-fn lower(title: &str) -> String {
+pub fn lower(title: &str) -> String {
     let mut letters = title.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -34,6 +34,12 @@ impl Incidents {
     }
 }
 
+impl Incident {
+    pub fn of(snapshot: &Snapshot, incident: &alert::Incident) -> Self {
+        Maker::new(snapshot).incident(incident)
+    }
+}
+
 impl Event {
     pub fn of(snapshot: &Snapshot) -> Self {
         let maker = Maker::new(snapshot);

@@ -58,7 +58,7 @@ pub async fn fetch_incidents(hub_url: &str) -> Result<Incidents, StatusError> {
     get(hub_url, "api/v1/incidents").await
 }
 
-async fn get<T: serde::de::DeserializeOwned>(hub_url: &str, path: &str) -> Result<T, StatusError> {
+pub(super) async fn get<T: serde::de::DeserializeOwned>(hub_url: &str, path: &str) -> Result<T, StatusError> {
     let url = format!("{}/{path}", hub_url.trim_end_matches('/'));
     let parsed: reqwest::Url = url.parse().map_err(|_| StatusError::Address { url: hub_url.to_owned() })?;
     let client = client(&parsed)?;
@@ -79,7 +79,7 @@ async fn get<T: serde::de::DeserializeOwned>(hub_url: &str, path: &str) -> Resul
     serde_json::from_slice(&body).map_err(|source| StatusError::Malformed { url: hub_url.to_owned(), source })
 }
 
-fn client(url: &reqwest::Url) -> Result<reqwest::Client, StatusError> {
+pub(super) fn client(url: &reqwest::Url) -> Result<reqwest::Client, StatusError> {
     let bad = || StatusError::Address { url: url.to_string() };
     let builder = reqwest::Client::builder().timeout(ANSWER_MAX).redirect(reqwest::redirect::Policy::none());
     let builder = match url.scheme() {

@@ -94,6 +94,7 @@ impl Builder {
             target: None,
             access: None,
             contact: None,
+            contact_email: Vec::new(),
         };
         self.network.sites.insert(site.id.clone(), site);
     }

@@ -211,6 +211,7 @@ impl World {
             target: residents.and(target),
             access: None,
             contact: None,
+            contact_email: Vec::new(),
         };
         let sites = [("hub", None), ("relay", None), ("alba", Some(600)), ("bene", Some(400)), ("ceva", Some(200))];
         let device = |id: &str, at: &str, n: u8| Device {

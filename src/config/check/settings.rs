@@ -8,7 +8,7 @@ use crate::config::problem::Findings;
 use crate::config::raw::Raw;
 use crate::config::settings::{
     AgentSettings, AlertSettings, ConditionSettings, HubSettings, InfluxSettings, MailOut, MailSettings, MqttSettings,
-    SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
+    NotifySettings, Quiet, SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
 };
 use crate::config::text::{is_loopback, parse_url};
 use crate::model::SiteId;
@@ -28,6 +28,7 @@ pub fn hub(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<HubSetting
     let influx = raw.table("influx").and_then(|table| influx(table, base, findings));
     let mail = raw.table("mail").and_then(|table| mail(table, base, findings));
     let web = raw.table("web").and_then(|table| web(table, findings));
+    let notify = raw.table("notify").and_then(|table| notify(table, findings));
     Some(HubSettings {
         data_dir: path(raw, "data_dir", base)?,
         mqtt,
@@ -35,6 +36,7 @@ pub fn hub(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<HubSetting
         mail,
         web: web?,
         alert: alert(raw.table("alert")?, findings)?,
+        notify: notify?,
         poll_interval: raw.duration("poll_interval")?,
     })
 }
@@ -229,4 +231,35 @@ fn thresholds(raw: &Raw, set: &ConditionSettings, findings: &mut Findings) {
         let wanted = format!("must be {side} `threshold` ({open}), or `{word}` would open and close at once");
         findings.push(raw.error("close_threshold", wanted).found(close.to_string()));
     }
+}
+
+fn notify(raw: &Raw, findings: &mut Findings) -> Option<NotifySettings> {
+    let (work_start_minute, work_end_minute) = (raw.minute_of_day("work_start")?, raw.minute_of_day("work_end")?);
+    if work_end_minute <= work_start_minute {
+        findings.push(raw.error("work_end", "must be later than work_start"));
+    }
+    let (quiet_start_minute, quiet_end_minute) = (raw.minute_of_day("quiet_start")?, raw.minute_of_day("quiet_end")?);
+    if quiet_start_minute == quiet_end_minute {
+        findings
+            .push(raw.error("quiet_end", "must differ from quiet_start; where no hour is quiet: quiet = \"never\""));
+    }
+    Some(NotifySettings {
+        rodaggio: raw.duration("rodaggio")?,
+        batch: raw.duration("batch")?,
+        reminder: raw.duration("reminder")?,
+        fresh: raw.duration("fresh")?,
+        escalate_critical: raw.duration("escalate_critical")?,
+        escalate_major: raw.duration("escalate_major")?,
+        work_start_minute,
+        work_end_minute,
+        quiet_start_minute,
+        quiet_end_minute,
+        quiet: match raw.text("quiet")? {
+            "never" => Quiet::Never,
+            "all-but-critical" => Quiet::AllButCritical,
+            _ => Quiet::Updates,
+        },
+        digest_minute: raw.minute_of_day("digest_at")?,
+        mails_per_hour: u32::try_from(raw.integer("mails_per_hour")?).ok()?,
+    })
 }

@@ -210,6 +210,69 @@ static ALERT: Table = Table {
     ],
 };
 
+static NOTIFY: Table = Table {
+    meaning: "When mails go out (`docs/mails.md`). The defaults are meant to be right without tuning; times of day are in \
+              the network's time zone.",
+    keys: &[
+        default(
+            "rodaggio",
+            Kind::Duration("0s", "365d"),
+            "\"14d\"",
+            "Running in: for so long a new network tells its staff once a day what would have been sent, and nobody \
+             else anything; then each operator is switched on with `vedetta rodaggio enable`. `\"0s\"`: no running in.",
+        ),
+        default(
+            "batch",
+            Kind::Duration("1s", "1d"),
+            "\"30m\"",
+            "Updates of one incident to one recipient are at least so far apart.",
+        ),
+        default(
+            "reminder",
+            Kind::Duration("1h", "30d"),
+            "\"1d\"",
+            "How often an operator is reminded, in the morning, of an incident that stays open; three times as long \
+             where somebody took charge of it.",
+        ),
+        default(
+            "fresh",
+            Kind::Duration("1d", "30d"),
+            "\"7d\"",
+            "A conversation older than this goes on with a fresh mail, for mail programs lose old threads.",
+        ),
+        default(
+            "escalate_critical",
+            Kind::Duration("10m", "7d"),
+            "\"2h\"",
+            "Staff is told when nobody took charge of a critical incident for so long, counted outside quiet hours.",
+        ),
+        default(
+            "escalate_major",
+            Kind::Duration("10m", "7d"),
+            "\"4h\"",
+            "The same of any other, counted in working hours.",
+        ),
+        default("work_start", Kind::TimeOfDay, "\"08:00\"", "Working hours, Monday to Friday: start."),
+        default("work_end", Kind::TimeOfDay, "\"17:00\"", "Their end."),
+        default("quiet_start", Kind::TimeOfDay, "\"22:00\"", "Quiet hours, every day: start."),
+        default("quiet_end", Kind::TimeOfDay, "\"07:00\"", "Their end."),
+        default(
+            "quiet",
+            Kind::Choice(&["never", "updates", "all-but-critical"]),
+            "\"updates\"",
+            "What waits for the end of quiet hours: nothing; updates and reminders; all mails about incidents during \
+             which the service works.",
+        ),
+        default("digest_at", Kind::TimeOfDay, "\"07:30\"", "When summaries and reminders go out."),
+        default(
+            "mails_per_hour",
+            Kind::Integer(2, 1000),
+            "20",
+            "Further mails to one recipient within an hour become one summary: nothing is lost.",
+        ),
+    ],
+};
+
 static SPOOL: Table = Table {
     meaning: "What the agent keeps until the hub has stored it. Beyond either limit the oldest goes first, counted.",
     keys: &[
@@ -238,6 +301,7 @@ pub static HUB: Table = Table {
         optional("mail", Kind::Table(&MAIL), "no mails are sent", "How mails leave."),
         default("web", Kind::Table(&WEB), "{}", "The status page."),
         default("alert", Kind::Table(&ALERT), "{}", "Hold times and thresholds."),
+        default("notify", Kind::Table(&NOTIFY), "{}", "When mails go out."),
     ],
 };
 
