@@ -91,7 +91,8 @@ struct SpoolArgs {
 Examples:
   vedetta demo                       until Ctrl-C; open the page that it names
   vedetta demo --for 4m --json       a script's view: one JSON object at the end
-  vedetta demo --scenario storm.toml your own weather
+  vedetta demo --scenario storm      a front, and a relay that is cut off: watch its gap fill
+  vedetta demo --scenario my.toml    your own weather
   vedetta demo --network my.toml     your own inventory, simulated
 
 The time line, the poll interval and the hold times all run --speed times faster, so that 15
@@ -102,8 +103,8 @@ struct DemoArgs {
     /// How long, for instance 90s or 10m; without it until Ctrl-C
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// Weather and trouble on a time line; see configs/scenarios
-    #[arg(long, value_name = "FILE")]
+    /// Weather and trouble on a time line: default, calm, storm, or a file (see configs/scenarios)
+    #[arg(long, value_name = "NAME|FILE")]
     scenario: Option<PathBuf>,
     /// Another inventory than the example network
     #[arg(long, value_name = "FILE")]

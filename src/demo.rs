@@ -55,7 +55,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<DemoReport> {
     let sim_options = SimOptions { port: options.snmp_port, speed: options.speed, seed: options.seed };
     let simulated =
         sim::start(&options.network, options.scenario.clone(), sim_options, clock.clone(), world.clone()).await?;
-    let Simulated { network, secrets, pinger, services, tasks: radios, world: truth } = simulated;
+    let Simulated { network, secrets, pinger, services, tasks: radios, cut_off, world: truth } = simulated;
     let parts = OneBoxParts {
         network: Arc::new(network),
         settings: hub_settings(&options),
@@ -65,6 +65,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<DemoReport> {
         services,
         seed: options.seed,
         simulated: true,
+        cut_off: Some(cut_off),
     };
     let network = parts.network.clone();
     let onebox = OneBox::build(parts, clock.clone()).await?;

@@ -1,6 +1,8 @@
 //! Wiring of a hub: MQTT inbox -> ledger -> picture of the network -> incidents -> mails, page, sinks.
 
+mod late;
 pub mod lookout;
+mod proof;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use crate::web::snapshot::Snapshot;
 use crate::wire::batch::{Encoding, unpack};
 use crate::{notify, web, wire};
 
+use late::Arrival;
 use lookout::{Lookout, LookoutParts};
 
 /// Batches on their way from the inbox to the picture. When it is full the inbox waits, and MQTT with it.
@@ -63,6 +66,7 @@ impl HubApp {
         let dir = &parts.settings.data_dir;
         std::fs::create_dir_all(dir).with_context(|| format!("data directory {}", dir.display()))?;
         let ledger = Arc::new(Ledger::open(&dir.join("ledger.sqlite"))?);
+        ledger.keep_days_in(&parts.network.time_zone);
         let listen = parts.settings.web.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("the page cannot listen on {listen}: another program has the port; choose another with `listen`")
@@ -170,6 +174,7 @@ fn first_snapshot(parts: &HubParts, now: UnixMillis) -> Snapshot {
     Snapshot {
         network: parts.network.clone(),
         view: Arc::new(NetworkView { at: now, ..NetworkView::default() }),
+        proofs: Arc::default(),
         incidents: Arc::default(),
         parts: Vec::new(),
         generated_at: now,
@@ -190,11 +195,17 @@ fn replayed(
 ) -> anyhow::Result<NetworkState> {
     let mut state = NetworkState::new(network.clone(), poll_interval, family_facts);
     for stored in ledger.replay_since(now - REPLAY)? {
-        let batch = stored?.batch;
+        let stored = stored?;
+        let batch = &stored.batch;
+        // How it was sent is not kept: judged as what it may have been, from a backlog.
+        let arrival = Arrival { received_at: batch.received_at, live: false, clock_error_ms: 0, poll_interval };
         let Ok(payload) = unpack(Encoding::Gzip, &batch.packed, batch.crc) else { continue };
         let Ok(text) = std::str::from_utf8(&payload) else { continue };
-        for sample in &wire::line::decode(text).0 {
-            state.apply(&batch.agent, sample, batch.received_at);
+        for mut sample in wire::line::decode(text).0 {
+            if let Some(at) = arrival.present(stored.placed(sample.at)) {
+                sample.at = at;
+                state.apply(&batch.agent, &sample, batch.received_at);
+            }
         }
     }
     Ok(state)

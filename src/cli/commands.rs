@@ -288,6 +288,7 @@ mod hub {
             services: Arc::new(HttpServices::new()),
             seed: rand::random(),
             simulated: false,
+            cut_off: None,
         };
         runtime()?.block_on(async {
             let onebox = OneBox::build(parts, SystemClock::shared()).await?;

@@ -12,6 +12,8 @@ pub mod inflight;
 #[cfg(feature = "hub")]
 pub mod broker;
 #[cfg(feature = "hub")]
+pub mod gate;
+#[cfg(feature = "hub")]
 pub mod inbox;
 #[cfg(feature = "hub")]
 mod judged;

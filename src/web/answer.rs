@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::api::{
-    Agent, Event, Incident, Incidents, Link, LinkDirection, LinkEnd, NetworkInfo, Part, Promise, Service, Site, Status,
+    Agent, Day, Delivery, Event, Incident, Incidents, Link, LinkDirection, LinkEnd, Loss, NetworkInfo, Part, Promise,
+    Service, Site, Status,
 };
 use super::figures::LocalClock;
 use super::names;
-use super::snapshot::{PartHealth, Snapshot};
+use super::snapshot::{AgentProof, PartHealth, Snapshot};
 use super::summary::{Explanations, summarize};
 use crate::alert::{self, IncidentState};
 use crate::model::network::{Duplex, End};
@@ -15,6 +16,7 @@ use crate::model::view::{
     self, AgentView, Bounds, DirectionView, DownReason, EndView, LimitedBy, LinkState, LinkView, SiteDirection,
 };
 use crate::model::{EdgeId, Reading, SiteId, UnixMillis};
+use crate::store::ledger::DeliveryDay;
 
 impl Status {
     pub fn of(snapshot: &Snapshot) -> Self {
@@ -274,6 +276,39 @@ impl<'a> Maker<'a> {
             backlog_batches: agent.backlog_batches,
             samples: agent.samples,
             clock_error_ms: agent.clock_error_ms,
+            delivery: self.snapshot.proofs.get(&agent.site).map(|p| self.delivery(p)).unwrap_or_default(),
+        }
+    }
+
+    fn delivery(&self, proof: &AgentProof) -> Delivery {
+        let day = |d: &DeliveryDay| Day {
+            day: d.day.clone(),
+            batches: d.batches,
+            samples: d.samples,
+            late_samples: d.late_samples,
+            amended_at: d.amended_at.map(|t| self.time(t)),
+            duplicate_batches: d.duplicates,
+            lost_batches: d.lost_batches,
+            set_aside: d.set_aside,
+            lag_secs_worst: d.lag_secs_worst,
+            clock_error_ms_min: d.clock_error_ms_min,
+            clock_error_ms_max: d.clock_error_ms_max,
+            silent_secs: d.silent_secs,
+            watched_secs: d.watched_secs,
+        };
+        Delivery {
+            lag_secs: proof.newest_sample_at.map(|t| self.snapshot.generated_at.since(t).as_secs()),
+            missing_batches: proof.missing_batches,
+            missing_ranges: proof.missing.clone(),
+            drain_secs: proof.drained_in.map(|left| left.as_secs()),
+            held_batches: proof.held_batches,
+            lost_batches: proof.lost_batches,
+            losses: proof
+                .losses
+                .iter()
+                .map(|l| Loss { first: l.first, last: l.last, found_at: self.time(l.found_at) })
+                .collect(),
+            days: proof.days.iter().map(day).collect(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the hub shows: status page, JSON, Prometheus. Read-only: nothing here changes anything.
 //!
-//! `/` page, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
+//! `/` page (`/delivery`: its part about data collection), `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
 //!
 //! Limits: [`listen::CONNECTIONS_MAX`] connections, [`listen::IDLE_MAX`] without a byte, [`EVENT_STREAMS_MAX`] event
@@ -96,6 +96,7 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
         .route("/", get(page))
         .route("/fragment", get(fragment))
         .route("/i/{number}", get(incident))
+        .route("/delivery", get(delivery))
         .route("/assets/{name}", get(asset))
         .route("/favicon.ico", get(|| asset(Path("icon.svg".to_owned()))))
         .route("/api/v1/status", get(status))
@@ -147,6 +148,11 @@ fn html(rendered: Result<String, askama::Error>, language: Language, headers: &H
 /// What mails link to: the incident's place on the page.
 async fn incident(Path(number): Path<u64>) -> Redirect {
     Redirect::to(&format!("/#VED-{number}"))
+}
+
+/// How the agents' data arrive: a part of the page.
+async fn delivery() -> Redirect {
+    Redirect::to("/#h-agents")
 }
 
 async fn asset(Path(name): Path<String>) -> Response {

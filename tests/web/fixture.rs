@@ -300,6 +300,7 @@ impl Builder {
         Snapshot {
             network: Arc::new(self.network),
             view: Arc::new(self.view),
+            proofs: Arc::default(),
             incidents: Arc::new(self.incidents),
             parts: vec![
                 PartHealth { name: "mqtt", ok: true, done_total: 12_840, ..PartHealth::default() },
