@@ -505,8 +505,10 @@ impl Worker {
 fn wire_bytes(topic: &str, properties: &[(String, String)], payload: usize) -> usize {
     const FIXED: usize = 11 + 2;
     const TLS: usize = 22;
+    /// The acknowledgement of the `stored` that answers it, a record of its own (MQTT 5, 3.4).
+    const ANSWER: usize = 4 + TLS;
     let properties: usize = properties.iter().map(|(name, value)| 5 + name.len() + value.len()).sum();
-    FIXED + topic.len() + properties + payload + TLS
+    FIXED + topic.len() + properties + payload + TLS + ANSWER
 }
 
 /// Packs payloads; the figure counts lines that are too long for any batch.
