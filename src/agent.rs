@@ -15,6 +15,7 @@ use crate::model::{CredentialId, Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::agent::{AgentDelivery, DeliveryStatus, Payload};
 use crate::probe::ping::Pinger;
 use crate::probe::plan::{Dropped, ProbePlan, plan};
+use crate::probe::recall::{self, Memories};
 use crate::probe::service::ServiceProbe;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::{Shutdown, Tasks};
@@ -65,6 +66,9 @@ impl AgentApp {
                 let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 anyhow::anyhow!("agent {}: {}", parts.site, lines.join("; "))
             })?;
+        let mut plan = plan;
+        let devices = plan.devices.iter().map(|device| device.device.clone()).collect();
+        plan.memories = Memories::load(&parts.data_dir.join(recall::FILE), &devices);
         let dir = parts.data_dir.join("spool");
         let spool = Spool::open(&dir, parts.spool, rand::random())
             .with_context(|| format!("agent {}: spool {}", parts.site, dir.display()))?;
@@ -98,6 +102,7 @@ impl AgentApp {
             status: status.subscribe(),
             generated,
             dropped: plan.dropped.clone(),
+            memories: plan.memories.clone(),
             total: 0,
         };
         let config = AgentDelivery {
@@ -107,6 +112,8 @@ impl AgentApp {
             version: env!("CARGO_PKG_VERSION").into(),
         };
         let mut probes = Tasks::new();
+        let file = parts.data_dir.join(recall::FILE);
+        probes.spawn("memory of the devices", plan.memories.clone().keep(file, stop_polling.clone()));
         probes.spawn(
             "probes",
             probe::schedule::run(
@@ -147,6 +154,7 @@ struct Batcher {
     status: watch::Receiver<DeliveryStatus>,
     generated: watch::Sender<u64>,
     dropped: Dropped,
+    memories: Memories,
     total: u64,
 }
 
@@ -210,6 +218,7 @@ impl Batcher {
         sample.set("spool_bytes", Reading::value(status.spool_bytes as f64));
         sample.set("samples_total", Reading::value(self.total as f64));
         sample.set("dropped_total", Reading::value(self.dropped.count() as f64));
+        sample.set("memory_faults_total", Reading::value(self.memories.faults() as f64));
         sample
     }
 }

@@ -4,19 +4,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod delivery;
+mod support;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::{
-    Kind, MemoryStore, Mosquitto, PASSWORD, TestAgent, TestBroker, TestHub, background, free_port, network, settings,
-    site, tls_settings, until,
-};
+use delivery::{Kind, PASSWORD, TestAgent, TestBroker, TestHub, background, network, settings, site, tls_settings};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
+use support::memory::MemoryStore;
+use support::{Mosquitto, PATIENCE, free_port, until};
 use tokio::sync::mpsc;
 use vedetta::model::{MonoMillis, UnixMillis};
 use vedetta::mqtt::broker::User;
@@ -241,7 +241,7 @@ impl Raw {
         let topic = format!("vedetta/v1/{}/{topic}", network());
         let payload = payload.to_vec();
         self.client.publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties).await.unwrap();
-        tokio::time::timeout(delivery::PATIENCE, self.acks.recv())
+        tokio::time::timeout(PATIENCE, self.acks.recv())
             .await
             .expect("the broker answers")
             .expect("the broker keeps the connection")
@@ -351,10 +351,10 @@ async fn tls_with_client_certificates_and_rights_by_their_names() {
     let settings = shipped.replace("/etc/vedetta/broker/", &own);
     let (_, listener) = settings.split_once("listener 8883\n").unwrap();
     let listener = listener.replace("persistence false\n", "");
-    let mosquitto = Mosquitto::start(&listener, Some(dir));
+    let mosquitto = Mosquitto::with(&listener, Some(dir));
     let with_certificate = |name: &str| {
         let client = (path(&format!("{name}.pem")), path(&format!("{name}.key")));
-        tls_settings(mosquitto.port, path("ca.pem"), Some(client))
+        tls_settings(mosquitto.port(), path("ca.pem"), Some(client))
     };
     let store = MemoryStore::new();
     let spool = tempfile::tempdir().unwrap();
@@ -375,13 +375,13 @@ async fn tls_with_client_certificates_and_rights_by_their_names() {
     impostor.until("the refusal is shown", |s| s.link_error.is_some() || s.refused_batches > 0).await;
     // Without one it is not let in.
     let none = tempfile::tempdir().unwrap();
-    let settings = tls_settings(mosquitto.port, path("ca.pem"), None);
+    let settings = tls_settings(mosquitto.port(), path("ca.pem"), None);
     let mut nobody = TestAgent::start("murazzano", settings, none.path()).await;
     nobody.until("the refusal is shown", |s| s.link_error.is_some()).await;
     // And a broker whose authority is another is not believed.
     let elsewhere = tempfile::tempdir().unwrap();
     make_certificates(elsewhere.path(), &[]);
-    let settings = tls_settings(mosquitto.port, elsewhere.path().join("ca.pem"), None);
+    let settings = tls_settings(mosquitto.port(), elsewhere.path().join("ca.pem"), None);
     let mistrust = tempfile::tempdir().unwrap();
     let mut careful = TestAgent::start(AGENT, settings, mistrust.path()).await;
     let status = careful.until("the mistrust is shown", |s| s.link_error.is_some()).await;

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::net::{SocketAddr, UdpSocket};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+mod support;
+
+use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
+use support::{Server, daemon, free_udp_port};
 use vedetta::config::secret::Secret;
 use vedetta::model::network::{AuthProtocol, PrivProtocol};
 use vedetta::probe::access::Access;
@@ -15,18 +17,16 @@ use vedetta::probe::snmp::SnmpError;
 
 /// snmpd on a loopback port of its own, until it is dropped.
 struct Snmpd {
-    process: Child,
+    process: Server,
     address: SocketAddr,
     _dir: tempfile::TempDir,
 }
 
 impl Snmpd {
     fn start() -> Self {
-        let program = ["/usr/sbin/snmpd", "/usr/local/sbin/snmpd"].into_iter().find(|p| Path::new(p).exists());
-        let program = program.expect("this test needs snmpd: apt-get install snmpd");
         let dir = tempfile::tempdir().unwrap();
-        // A port that was free a moment ago; snmpd cannot be asked to choose one.
-        let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // snmpd cannot be asked to choose a port.
+        let address = SocketAddr::from(([127, 0, 0, 1], free_udp_port()));
         let config = dir.path().join("snmpd.conf");
         let text = format!(
             "agentAddress udp:{address}\n\
@@ -37,15 +37,9 @@ impl Snmpd {
              sysObjectID 1.3.6.1.4.1.99999.1\n"
         );
         std::fs::write(&config, text).unwrap();
-        let process = Command::new(program)
-            .args(["-f", "-Lf", "/dev/null", "-C", "-I", "-smux", "-c"])
-            .arg(&config)
-            .env("SNMP_PERSISTENT_DIR", dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(daemon("snmpd", "snmpd"));
+        command.args(["-f", "-Lf", "/dev/null", "-C", "-I", "-smux", "-c"]).arg(&config);
+        let process = Server::silent("snmpd", command.env("SNMP_PERSISTENT_DIR", dir.path()));
         Self { process, address, _dir: dir }
     }
 
@@ -65,20 +59,13 @@ impl Snmpd {
         loop {
             match self.probe(access.clone()).await {
                 Err(ProbeError::Silent { error: SnmpError::Unreachable(_), .. }) => {
-                    let ended = self.process.try_wait().unwrap();
+                    let ended = self.process.child().try_wait().unwrap();
                     assert_eq!(ended, None, "snmpd ended by itself");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 answered => return answered,
             }
         }
-    }
-}
-
-impl Drop for Snmpd {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -99,6 +99,9 @@ pub struct EndView {
     pub airtime_percent: Reading,
     pub capacity_tx_mbps: Reading,
     pub capacity_rx_mbps: Reading,
+    /// The firmware that took the capacity away (or the one in use, where that text has not arrived): only while a
+    /// capacity is missing as [`Missing::NoLongerOffered`]. `Some("")`: since a firmware that the device does not name.
+    pub capacity_not_measurable_since: Option<String>,
     /// Smallest rate of the ports that the inventory names, or of the only port that is up.
     pub port_rate_mbps: Reading,
     pub supply_volts: Reading,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
 
 use super::client::{self, EVENTS_MAX, LinkConfig, LinkEvent, Message, Requests, chain};
 use super::inflight::{BACKLOG_BITS_PER_SECOND, Inflight, Send};
@@ -126,6 +127,8 @@ struct Worker {
     boot: u64,
     inflight: Inflight,
     link: Option<Requests>,
+    /// The run of the hub whose account of what is stored holds.
+    account_of: Option<Uuid>,
     /// Not durable yet.
     waiting: VecDeque<NewBatch>,
     /// No attempt on the disk before this.
@@ -155,6 +158,7 @@ impl Worker {
             boot: rand::random(),
             inflight: Inflight::new(BACKLOG_BITS_PER_SECOND, now),
             link: None,
+            account_of: None,
             waiting: VecDeque::new(),
             disk_pause_until: None,
             upkeep_at: now,
@@ -374,16 +378,30 @@ impl Worker {
             return Ok(());
         }
         let another_ledger = spool.ledger().is_some_and(|known| known != stored.ledger);
+        let another_run = stored.boot.is_some() && stored.boot != self.account_of;
+        let pending_before = spool.pending();
+        self.account_of = stored.boot.or(self.account_of);
         let ranges = self.inflight.believable(&stored.ranges);
-        let heard = self.on_disk(move |spool| spool.hear_stored(stored.ledger, &ranges)).await?;
+        let job = move |spool: &mut Spool| {
+            if another_run {
+                spool.doubt_stored();
+            }
+            spool.hear_stored(stored.ledger, &ranges)
+        };
+        let heard = self.on_disk(job).await?;
         if let Err(e) = heard {
             self.disk_failed(&e);
         }
-        if another_ledger {
-            tracing::warn!(ledger = %stored.ledger, "the hub has a new ledger: all that is held is sent again");
-        }
         let spool = self.spool.as_ref().context("the spool was lost in an interrupted job")?;
-        self.inflight.stored(|seq| spool.pending_from(seq) == Some(seq), another_ledger);
+        let wanted_again = spool.pending().saturating_sub(pending_before);
+        if wanted_again > 0 {
+            tracing::warn!(
+                ledger = %stored.ledger,
+                batches = wanted_again,
+                "the hub's ledger is new, or comes from a backup: what it lacks is sent again"
+            );
+        }
+        self.inflight.stored(|seq| spool.pending_from(seq) == Some(seq), another_ledger || another_run);
         Ok(())
     }
 

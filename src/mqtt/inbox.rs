@@ -34,7 +34,7 @@ use crate::model::{MonoMillis, NetworkId, SiteId, UnixMillis};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
 use crate::store::{BatchStore, StoreOutcome};
-use crate::wire::state::{self, AgentState, HubState};
+use crate::wire::state::{self, AgentState, HubState, Stored};
 use crate::wire::topic::{Channel, Parsed, Topics};
 
 /// Batches in one transaction.
@@ -348,6 +348,7 @@ impl Worker {
     async fn publish_stored(&self, agent: &SiteId) {
         let stored = self.tracks.get(agent).and_then(|t| t.stored(self.ledger));
         if let (Some(link), Some(stored)) = (&self.link, stored) {
+            let stored = Stored { boot: Some(self.config.boot), ..stored };
             let topic = self.topics.agent(agent, Channel::Stored);
             let _ = link.publish(&topic, true, state::encode(&stored)).await;
         }

@@ -183,7 +183,7 @@ impl Track {
             // The agent frees its spool from the oldest batch on, so the lowest ranges that it can use are the ones.
             ranges = ranges.intersect_from(epoch.first).lowest(RANGES_SENT_MAX);
         }
-        Some(Stored { ledger, epoch: epoch.number, ranges, received_at: self.last_received })
+        Some(Stored { ledger, epoch: epoch.number, ranges, received_at: self.last_received, boot: None })
     }
 }
 

@@ -73,6 +73,8 @@ fn network(language: Language) -> Network {
         id: LinkId::parse(id).unwrap(),
         near: DeviceId::parse(near).unwrap(),
         far: DeviceId::parse(far).unwrap(),
+        near_radio: None,
+        far_radio: None,
         medium: Medium::Radio,
         wisp: Some(if far.starts_with("igliano") { other.clone() } else { wisp.clone() }),
         cost: 10,

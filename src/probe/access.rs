@@ -123,6 +123,8 @@ pub enum Version {
 }
 
 impl Version {
+    pub const ALL: [Self; 3] = [Self::V1, Self::V2c, Self::V3];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::V1 => "v1",

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::access::{Access, AccessError};
 use super::device::Manner;
 use super::radio;
+use super::recall::Memories;
 use crate::config::secret::SecretSource;
 use crate::model::network::{Credential, Device, Network, Service};
 use crate::model::{BackhaulId, CredentialId, DeviceId, ServiceId, SiteId};
@@ -26,6 +27,8 @@ pub struct ProbePlan {
     pub services: Vec<ServicePlan>,
     /// Samples that found no room in the queue. Clone it before the plan runs.
     pub dropped: Dropped,
+    /// What is remembered of the devices. Clone it before the plan runs.
+    pub memories: Memories,
 }
 
 /// A count of samples dropped, shared with whoever reports it.
@@ -115,6 +118,7 @@ pub fn plan(
         pings: pings(network, agent, &own),
         services: services(network, agent),
         dropped: Dropped::default(),
+        memories: Memories::default(),
     })
 }
 
@@ -179,6 +183,7 @@ fn device_plan(
         ports: device.ports.clone(),
         sector: network.sector_of(&device.id).is_some(),
         peers: peers(network, device),
+        everybody: false,
     };
     Some(DevicePlan {
         device: device.id.clone(),
@@ -189,14 +194,22 @@ fn device_plan(
     })
 }
 
-/// MAC addresses of a device's peers: those of its sector, else the devices at the other ends of its links.
+/// How a device's peers are known, those of its sector or else the devices at the other ends of its links: by MAC
+/// address, or by the radio towards them that the inventory names.
 fn peers(network: &Network, device: &Device) -> BTreeSet<String> {
     let mac = |id: &DeviceId| network.devices.get(id.as_str())?.mac.clone();
-    if let Some(sector) = network.sector_of(&device.id) {
-        return sector.peers.iter().filter_map(mac).collect();
+    let sector = network.sector_of(&device.id);
+    let mut peers = BTreeSet::new();
+    for link in network.links.values() {
+        let Some(other) = link.other_end(&device.id) else { continue };
+        match (sector, link.radio_of(&device.id)) {
+            (Some(sector), _) if !sector.peers.contains(other) => {}
+            // An access point that tells no addresses of its peers: the inventory names its radio towards this one.
+            (Some(_), Some(radio)) => peers.extend([radio.to_owned()]),
+            _ => peers.extend(mac(other)),
+        }
     }
-    let ends = network.links.values().flat_map(|link| [(&link.near, &link.far), (&link.far, &link.near)]);
-    ends.filter(|(end, _)| **end == device.id).filter_map(|(_, other)| mac(other)).collect()
+    peers
 }
 
 fn services(network: &Network, agent: &SiteId) -> Vec<ServicePlan> {

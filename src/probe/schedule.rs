@@ -16,14 +16,16 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::device::{Poller, silent_radios};
+use super::device::{Polled, Poller, silent_radios};
+use super::memory::DeviceMemory;
 use super::ping::{PingError, Pinger};
 use super::plan::{DevicePlan, Dropped, PingPlan, ProbePlan, ServicePlan};
 use super::radio::Radio;
+use super::recall::Memories;
 use super::sampling::{DeviceSamples, Echoes, Outcome, backhaul_ping, device_ping, service_trial};
 use super::service::{SERVICE_TIMEOUT, ServiceAnswer, ServiceError, ServiceProbe};
 use super::snmp::{Session, SnmpError, SnmpGet as _};
-use crate::model::{Missing, Reading, Sample, SiteId};
+use crate::model::{DeviceId, Missing, Reading, Sample, SiteId};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
 
@@ -38,8 +40,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest a poll may take, and its part of the interval.
 const DEADLINE_MAX: Duration = Duration::from_secs(30);
 const DEADLINE_PART: f64 = 0.8;
-/// The first poll of everything falls within this, however long the interval.
+/// The first poll of everything falls within this, however long the interval ...
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
+/// ... unless more devices than this would be learnt in a second: that takes some 30 packets for each, and a phase
+/// that all share would stay so at every poll.
+const FIRST_A_SECOND: usize = 100;
 /// A silent device is asked at least every so many polls.
 const PAUSE_POLLS_MAX: u32 = 4;
 
@@ -50,6 +55,7 @@ struct Shared {
     interval: Duration,
     samples: mpsc::Sender<Vec<Sample>>,
     dropped: Dropped,
+    memories: Memories,
     clock: SharedClock,
     shutdown: Shutdown,
 }
@@ -86,11 +92,12 @@ pub async fn run(
     seed: u64,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let ProbePlan { agent, interval, devices, pings, services: tried, dropped } = plan;
+    let ProbePlan { agent, interval, devices, pings, services: tried, dropped, memories } = plan;
     anyhow::ensure!(!interval.is_zero(), "the poll interval must be longer than nothing");
-    let shared = Shared { agent, interval, samples, dropped, clock, shutdown: shutdown.clone() };
+    let shared = Shared { agent, interval, samples, dropped, memories, clock, shutdown: shutdown.clone() };
     let mut rng = SmallRng::seed_from_u64(seed);
-    let mut phase = || interval.min(FIRST_WITHIN).mul_f64(rng.random::<f64>());
+    let within = first_within(interval, devices.len());
+    let mut phase = || within.mul_f64(rng.random::<f64>());
     let echoes = Arc::new(Semaphore::new(ECHOES_IN_FLIGHT_MAX));
     let mut tasks = JoinSet::new();
     let mut names: HashMap<Id, String> = HashMap::new();
@@ -127,6 +134,12 @@ pub async fn run(
         }
     }
     Ok(())
+}
+
+/// The time over which the first polls are spread. `[P]`
+fn first_within(interval: Duration, devices: usize) -> Duration {
+    let gently = Duration::from_secs((devices / FIRST_A_SECOND) as u64);
+    interval.min(FIRST_WITHIN.max(gently))
 }
 
 /// Ticks of one task: the first at its phase, none caught up with.
@@ -184,11 +197,16 @@ impl Pause {
 }
 
 async fn watch_device(plan: DevicePlan, mut shared: Shared, phase: Duration) {
-    let session = Session::new(plan.address, plan.access.clone(), ANSWER_TIMEOUT.min(shared.deadline()));
+    let memory = shared.memories.recall(&plan.device);
+    let mut session = Session::new(plan.address, plan.access.clone(), ANSWER_TIMEOUT.min(shared.deadline()));
+    if let Some(speech) = memory.speech {
+        session = session.recalling(speech);
+    }
     let mut device = Watched {
         poller: Poller::new(session, plan.manner.clone()),
         samples: DeviceSamples::new(&shared.agent, &plan),
-        name: plan.device.to_string(),
+        id: plan.device,
+        memory,
         pause: Pause::default(),
         error: SnmpError::Timeout,
         radios: Vec::new(),
@@ -215,7 +233,8 @@ async fn watch_device(plan: DevicePlan, mut shared: Shared, phase: Duration) {
 struct Watched {
     poller: Poller<Session>,
     samples: DeviceSamples,
-    name: String,
+    id: DeviceId,
+    memory: DeviceMemory,
     pause: Pause,
     /// Why it is silent.
     error: SnmpError,
@@ -242,9 +261,10 @@ impl Watched {
         .await
         .unwrap_or(Err(SnmpError::Timeout));
         match polled {
-            Ok(polled) => {
+            Ok(mut polled) => {
+                self.remember(&mut polled, shared);
                 if was_silent {
-                    tracing::info!(device = %self.name, "answers again");
+                    tracing::info!(device = %self.id, "answers again");
                 }
                 self.pause.answered();
                 let outcome = Outcome {
@@ -262,13 +282,19 @@ impl Watched {
             Err(e) => {
                 // The first time is worth a line; the samples tell the rest.
                 if !was_silent || self.error != e {
-                    tracing::warn!(device = %self.name, error = %e, "does not answer");
+                    tracing::warn!(device = %self.id, error = %e, "does not answer");
                 }
                 self.error = e;
                 self.pause.failed();
                 self.silent(shared, Reading::Missing(self.error.missing()))
             }
         }
+    }
+
+    fn remember(&mut self, polled: &mut Polled, shared: &Shared) {
+        let Some(memory) = self.poller.remember(polled, &self.memory) else { return };
+        shared.memories.remember(&self.id, memory.clone());
+        self.memory = memory;
     }
 
     fn silent(&self, shared: &Shared, missing: Reading) -> Vec<Sample> {

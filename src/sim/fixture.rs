@@ -57,6 +57,8 @@ fn link(id: &str, near: &str, far: &str) -> Link {
         id: LinkId::parse(id).expect("an id"),
         near: device_id(near),
         far: device_id(far),
+        near_radio: None,
+        far_radio: None,
         medium: Medium::Radio,
         wisp: None,
         cost: 10,

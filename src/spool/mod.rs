@@ -2,7 +2,8 @@
 //!
 //! **Shape.** A directory with segments of about 1 MiB (`000000000007.seg`; the bytes are described in [`record`]), a
 //! small state file, and a lock. Batches are only appended; a segment goes as a whole, once all its batches are
-//! stored. Nothing is rewritten in place, for relays run on cheap flash: a batch costs its own bytes, a frame of 57, and
+//! stored and newer ones of its kind take up their share of the room ([`STORED_SHARE`]): a hub that is restored from a
+//! backup asks again for what it had since. Nothing is rewritten in place, for relays run on cheap flash: a batch costs its own bytes, a frame of 57, and
 //! what the file system adds for one `fdatasync`; the state file is written once a minute at the most.
 //!
 //! **Durability.** [`Spool::append`] returns after one `fdatasync` for all the batches that it was given, and a batch
@@ -64,6 +65,8 @@ const SEGMENTS_MIN: u64 = 8;
 const SEGMENT_BYTES_MIN: u64 = 4096;
 /// Most records held, whatever their size: four months of one a minute. Each takes 24 bytes of memory.
 pub const RECORDS_MAX: usize = 200_000;
+/// Stored batches are kept in one part of so many of the bytes allowed: days of them, and the first to make room.
+const STORED_SHARE: u64 = 8;
 /// At most one segment goes because of its age in this time.
 const AGE_EVICTION_PAUSE: Duration = Duration::from_hours(1);
 /// Disk space of one segment that the spool gives up when the disk is full.
@@ -345,7 +348,7 @@ impl Spool {
     }
 
     /// Does something that needs disk space. When the disk is full, which is not the spool's bound, the newest samples
-    /// are worth the most: the reserve goes first, then the oldest segments.
+    /// are worth the most: what is stored goes first, then the reserve, then the oldest segments.
     fn with_room(&mut self, mut act: impl FnMut(&mut Self) -> Result<(), SpoolError>) -> Result<(), SpoolError> {
         loop {
             match act(self) {
@@ -357,6 +360,10 @@ impl Spool {
 
     /// `false`: there is nothing left to give up.
     fn free_space(&mut self) -> Result<bool, SpoolError> {
+        if let Some((stored, _)) = self.stored_segments().first() {
+            self.remove_segment(*stored)?;
+            return Ok(true);
+        }
         if self.reserve {
             tracing::warn!(dir = %self.dir.path().display(), "the disk is full: the spool lives on its reserve");
             self.remove_file(RESERVE_FILE)?;
@@ -438,9 +445,17 @@ impl Spool {
     fn make_room(&mut self, len: u64) -> Result<(), SpoolError> {
         let bytes_max = self.limits.bytes_max.saturating_sub(segment_bytes(self.limits.bytes_max));
         while self.segments.len() > 1 && (self.bytes() + len > bytes_max || self.book.entries.len() >= RECORDS_MAX) {
-            self.evict_oldest()?;
+            self.give_way()?;
         }
         Ok(())
+    }
+
+    /// Lets go of one segment: the oldest whose batches are stored, or the oldest.
+    fn give_way(&mut self) -> Result<(), SpoolError> {
+        match self.stored_segments().first() {
+            Some((id, _)) => self.remove_segment(*id),
+            None => self.evict_oldest(),
+        }
     }
 
     fn evict_oldest(&mut self) -> Result<(), SpoolError> {
@@ -483,6 +498,12 @@ impl Spool {
         Ok(())
     }
 
+    /// Another run of the hub speaks: what it says next takes the place of what is believed now, for its ledger may come
+    /// from a backup.
+    pub fn doubt_stored(&mut self) {
+        self.book.ledger = None;
+    }
+
     /// Takes the hub's word for what is stored in this epoch, see [`Book::hear`]. `true` if anything changed.
     pub fn hear_stored(&mut self, ledger: Uuid, ranges: &RangeSet) -> Result<bool, SpoolError> {
         let changed = self.book.hear(ledger, ranges);
@@ -493,15 +514,25 @@ impl Spool {
         Ok(changed)
     }
 
-    fn free_stored_segments(&mut self) -> Result<(), SpoolError> {
+    /// Segments all of whose batches are stored, oldest first, the open one left out.
+    fn stored_segments(&self) -> Vec<(u32, u64)> {
         let open = self.segments.back().map(|s| s.id);
         let mut needed: Vec<u32> =
             self.book.entries.iter().filter(|e| !self.book.stored.contains(e.seq)).map(|e| e.segment).collect();
         needed.dedup();
-        let free: Vec<u32> =
-            self.segments.iter().map(|s| s.id).filter(|id| Some(*id) != open && !needed.contains(id)).collect();
-        for id in free {
+        let free = |s: &&Segment| Some(s.id) != open && !needed.contains(&s.id);
+        self.segments.iter().filter(free).map(|s| (s.id, s.bytes)).collect()
+    }
+
+    fn free_stored_segments(&mut self) -> Result<(), SpoolError> {
+        let segments = self.stored_segments();
+        let mut bytes: u64 = segments.iter().map(|(_, bytes)| bytes).sum();
+        for (id, its_bytes) in segments {
+            if bytes <= self.limits.bytes_max / STORED_SHARE {
+                break;
+            }
             self.remove_segment(id)?;
+            bytes -= its_bytes;
         }
         Ok(())
     }

@@ -427,3 +427,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_stored_is_kept_for_a_hub_that_comes_back_from_a_backup_and_gives_way_first() {
+    let limits = SpoolLimits { bytes_max: 32 * SEGMENT_BYTES_MIN, ..SMALL };
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(dir.path(), limits, 1).unwrap();
+    let seqs: Vec<u64> = (0..20).map(|n| add(&mut spool, &noise(n, 2000))).collect();
+    hear(&mut spool, &[(1, 20)]);
+    assert_eq!((spool.pending(), spool.first()), (0, 21));
+    assert!(spool.bytes() <= limits.bytes_max / STORED_SHARE + segment_size(&spool), "{}", spool.bytes());
+    // The ledger of the backup has the first eighteen: the newest two are there to be sent again.
+    spool.doubt_stored();
+    hear(&mut spool, &[(1, 18)]);
+    assert_eq!(pending(&spool), [19, 20]);
+    assert_eq!(text_of(&mut spool, seqs[18]).unwrap(), noise(18, 2000));
+    // With no room left, what is stored goes before anything that is not.
+    hear(&mut spool, &[(1, 20)]);
+    while spool.pending() < 60 {
+        add(&mut spool, &noise(99, 1000));
+    }
+    assert_eq!(spool.counters().evicted_batches, 0);
+}
+
+fn segment_size(spool: &Spool) -> u64 {
+    spool.segments.iter().map(|s| s.bytes).max().unwrap_or(0)
+}

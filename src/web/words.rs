@@ -393,6 +393,9 @@ pub fn missing(m: Missing, l: Language) -> &'static str {
         Missing::NoBaseline => pick(l, "prima lettura in corso", "first reading under way"),
         Missing::Refused => pick(l, "credenziali rifiutate", "credentials refused"),
         Missing::Stale => pick(l, "nessun dato recente", "no recent data"),
+        Missing::NoLongerOffered => {
+            pick(l, "non più fornita dopo un aggiornamento del firmware", "no longer offered since a firmware update")
+        }
         Missing::NotMeasured => pick(l, "non misurata", "not measured"),
     }
 }

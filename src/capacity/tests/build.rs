@@ -140,6 +140,8 @@ impl Inventory {
             id: link_id(id),
             near: DeviceId::parse(near).unwrap(),
             far: DeviceId::parse(far).unwrap(),
+            near_radio: None,
+            far_radio: None,
             medium: Medium::Radio,
             wisp: None,
             cost: 10,

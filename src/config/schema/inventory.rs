@@ -160,6 +160,13 @@ static LINK: Table = Table {
         required("id", Kind::Id, "Name of the link."),
         required("near", Kind::Reference("device"), "The device at one end, usually the one towards the Internet."),
         required("far", Kind::Reference("device"), "The device at the other end."),
+        optional(
+            "near_radio",
+            Kind::Text,
+            "the only one it has",
+            "Which radio of `near` this is, where it has several: its name as `vedetta probe` shows it.",
+        ),
+        optional("far_radio", Kind::Text, "the only one it has", "The same for `far`."),
         default("medium", Kind::Choice(&["radio", "cable"]), "\"radio\"", "What joins them."),
         optional("wisp", Kind::Reference("wisp"), "the Union itself", "Who runs it, and is told about it."),
         default(

@@ -66,6 +66,8 @@ fn network() -> Network {
         id: LinkId::parse("b-d").unwrap(),
         near: id("b-sta"),
         far: id("d-far"),
+        near_radio: None,
+        far_radio: None,
         medium: Medium::Radio,
         wisp: None,
         cost: 10,

@@ -198,7 +198,7 @@ fn station_radio(answers: &Answers, station: &Station<'_>, scope: &Scope<'_>) ->
     for (field, column) in STATION_FIELDS {
         radio.set(field, level(field, answers.reading(&cell(column, station.row), 1.0)));
     }
-    let rate = unless(answers.decimal(&cell(RATE_COLUMN, station.row), "Mbps", 1.0), &[0.0]);
+    let rate = unless(answers.decimal(&cell(RATE_COLUMN, station.row), 1.0), &[0.0]);
     radio.set("phy_tx_mbps", rate);
     radio.set("capacity_tx_mbps", derived(rate, FACTOR));
     Some(radio)
@@ -219,7 +219,7 @@ fn subscriber_radio(answers: &Answers) -> Radio {
     for (field, oid) in SUBSCRIBER_FIELDS {
         radio.set(field, level(field, answers.reading(&object(&oid), 1.0)));
     }
-    radio.set("distance_meters", unless(answers.decimal(&object(&DISTANCE), "km", 1000.0), &[0.0]));
+    radio.set("distance_meters", unless(answers.decimal(&object(&DISTANCE), 1000.0), &[0.0]));
     radio
 }
 

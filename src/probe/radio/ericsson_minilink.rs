@@ -3,7 +3,6 @@
 //! What it can send is told, what it can receive is not: the other end tells that. The indoor MINI-LINK TN and 6600
 //! have another MIB and are not of this family.
 
-use super::texts::decimal;
 use super::{
     Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, Scope, Table, gate, reported, unless,
 };
@@ -53,10 +52,10 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
         let mut radio = Radio::new(tag);
         // No object that is known says whether there is a link.
         radio.set("link_up_flag", Reading::Missing(Missing::NotOffered));
-        radio.set("rsl_dbm", unless(decimal(answers, &cell(1, row), 1.0), &[0.0, -99.0, -99.9]));
-        radio.set("tx_power_dbm", unless(decimal(answers, &cell(2, row), 1.0), &[-99.0, -100.0]));
+        radio.set("rsl_dbm", unless(answers.decimal(&cell(1, row), 1.0), &[0.0, -99.0, -99.9]));
+        radio.set("tx_power_dbm", unless(answers.decimal(&cell(2, row), 1.0), &[-99.0, -100.0]));
         radio.set("channel_mhz", unless(answers.reading(&cell(10, row), 1e-3), &[0.0]));
-        radio.set("cinr_db", decimal(answers, &cell(43, row), 1.0));
+        radio.set("cinr_db", answers.decimal(&cell(43, row), 1.0));
         radio.set("capacity_tx_mbps", reported(answers, &cell(46, row), 1e-3));
         gate(&FAMILY, &mut radio);
         decoded.radios.push(radio);

@@ -122,7 +122,7 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     for radio in &mut decoded.radios {
         gate(&FAMILY, radio);
     }
-    super::texts::note(&mut decoded.power, "temperature_celsius", answers.reading(&TEMPERATURE.into(), 0.1));
+    super::supply::note(&mut decoded.power, "temperature_celsius", answers.reading(&TEMPERATURE.into(), 0.1));
     decoded
 }
 

@@ -31,8 +31,8 @@ mod saf_cfm;
 mod saf_integra;
 mod saf_integra_e;
 mod saf_integra_x;
+mod supply;
 mod tachyon;
-mod texts;
 mod trango;
 mod ubiquiti;
 mod ubiquiti_af60;
@@ -155,7 +155,8 @@ pub struct Family {
     pub capacity_from: &'static str,
     /// Values of sysObjectID that only this family has.
     pub object_ids: &'static [ObjectId],
-    /// Values that others have too: then one of `descrs` must match, or one of `asks` answer.
+    /// Values that others have too: then one of `asks` must answer, or one of `descrs` match. A family with both is
+    /// known by its `descrs` only when none of the families that share the value has answered.
     pub shared_object_ids: &'static [ObjectId],
     /// Beginnings or parts of its sysDescr. A family without `shared_object_ids` is known by them whatever its
     /// sysObjectID is.
@@ -259,8 +260,10 @@ pub struct Scope<'a> {
     pub rows: &'a Rows,
     /// The device is the access point of a sector.
     pub sector: bool,
-    /// MAC addresses of the peers that the inventory gives this device.
+    /// How the inventory knows the peers of this device: by MAC address, or by the tag of the radio towards them.
     pub peers: &'a BTreeSet<String>,
+    /// Every peer is to be read, whoever it is: a technician asks the device itself, without an inventory.
+    pub everybody: bool,
 }
 
 /// A peer that the device tells of.
@@ -288,7 +291,7 @@ impl Scope<'_> {
     /// Chooses among the peers in a table.
     pub fn select<'r>(&self, rows: &'r [Row], mac: impl Fn(&Row) -> Option<String>) -> Selection<'r> {
         let stations: Vec<_> = rows.iter().map(|row| Station { row, mac: mac(row) }).collect();
-        let known = |s: &Station<'_>| s.mac.as_ref().is_some_and(|mac| self.peers.contains(mac));
+        let known = |s: &Station<'_>| self.everybody || s.mac.as_ref().is_some_and(|mac| self.peers.contains(mac));
         if self.sector {
             let all = stations.len();
             let ours: Vec<_> = stations.into_iter().filter(known).collect();
@@ -362,6 +365,7 @@ impl Radio {
     pub fn towards(station: &Station<'_>, scope: &Scope<'_>) -> Self {
         let tag = match &station.mac {
             Some(mac) if scope.sector => mac.clone(),
+            None if scope.sector => carriers::tag(station.row, true),
             _ => ONLY_RADIO.to_owned(),
         };
         Self { peer: station.mac.clone(), ..Self::new(tag) }
@@ -382,6 +386,11 @@ impl Radio {
         radio.set("peers_count", Reading::value((ours + strangers) as f64));
         radio.set("strangers_count", Reading::value(strangers as f64));
         radio
+    }
+
+    /// Its device has several peers, and none was chosen.
+    pub fn is_ambiguous(&self) -> bool {
+        self.peer.is_none() && self.reading("rsl_dbm") == Some(Reading::Missing(Missing::NotMeasured))
     }
 
     /// It is known to be without its peer.
@@ -489,7 +498,7 @@ fn by_system(object_id: Option<&Oid>, system: &Answers) -> Option<(&'static Fami
     let says = format!("sysDescr \"{descr}\"");
     if let Some(object_id) = object_id {
         let object = format!("sysObjectID {object_id}");
-        let both = |f: &&Family| matches(f.shared_object_ids, object_id) && described(f);
+        let both = |f: &&Family| matches(f.shared_object_ids, object_id) && f.asks.is_empty() && described(f);
         if let Some(family) = PROFILES.iter().copied().find(both) {
             return Some((family, format!("{object}, and {says}")));
         }
@@ -511,10 +520,16 @@ pub fn identify(object_id: Option<&Oid>, answers: &Answers) -> (&'static Family,
         return (&generic::FAMILY, "it has no sysObjectID: only its interfaces are read".to_owned());
     };
     let object = format!("sysObjectID {object_id}");
+    let descr = answers.text(&SYS_DESCR.into()).unwrap_or_default();
     for family in PROFILES.iter().copied().filter(|f| matches(f.shared_object_ids, object_id)) {
         if let Some(ask) = family.asks.iter().find(|ask| answers.has(&Oid::from(**ask))) {
             return (family, format!("{object}, and {} answers", Oid::from(*ask)));
         }
+    }
+    // Of those that share it, the one that is described so is what is left when nobody has answered.
+    let left = |f: &&Family| matches(f.shared_object_ids, object_id) && f.descrs.iter().any(|d| d.matches(&descr));
+    if let Some(family) = PROFILES.iter().copied().find(left) {
+        return (family, format!("{object}, sysDescr \"{descr}\", and none of the others that share it answers"));
     }
     (&generic::FAMILY, format!("{object} is of no family known here: only its interfaces are read"))
 }

@@ -4,7 +4,6 @@
 //! Rates and SNR are means over all clients of an interface: they are those of a link where there is one client. No
 //! capacity is reported: it is derived from the rate, times [`FACTOR`].
 
-use super::texts::decimal;
 use super::{
     Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, Rows, SECTOR_RADIO, Scope, Table, derived, gate,
     unless,
@@ -93,7 +92,7 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
 }
 
 fn radio(answers: &Answers, wlan: &str, tag: &str) -> Radio {
-    let line = |name: &str, scale| decimal(answers, &extend(name), scale);
+    let line = |name: &str, scale| answers.decimal(&extend(name), scale);
     let mut radio = Radio::new(tag);
     radio.set("channel_mhz", unless(line(&format!("frequency-{wlan}"), 1.0), &[0.0]));
     radio.set("noise_floor_dbm", unless(line(&format!("noise-floor-{wlan}"), 1.0), &[0.0]));

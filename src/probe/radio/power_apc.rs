@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::texts::note;
+use super::supply::note;
 use super::{Checked, Decoded, Family, Info, ObjectId};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::texts::note;
+use super::supply::note;
 use super::{Checked, Decoded, Family, Info, ObjectId, Rows, SYS_DESCR, Scope, Table, unless};
 use crate::model::Reading;
 use crate::model::network::Duplex;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::texts::note;
+use super::supply::note;
 use super::{Checked, Decoded, Family, Info, ObjectId, Rows, Scope, Table, unless};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::texts::note;
+use super::supply::note;
 use super::{
     Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, Scope, Table, gate, reported, unless,
 };

@@ -37,7 +37,8 @@ pub static FAMILY: Family = Family {
 
 const LINKS: &str = "links";
 const CONFIGURED: &str = "configured links";
-/// 7 RSSI in dBm, 8 SNR as a text in dB, 9 and 10 MCS received and sent, 14 and 15 rates received and sent, Mbps.
+/// 7 RSSI in dBm, 8 SNR as a text in dB, 9 and 10 MCS received and sent, 11 and 12 packet errors
+/// received and sent as texts in per cent, 14 and 15 rates received and sent, Mbps.
 const LINK: &[u32] = &[1, 3, 6, 1, 4, 1, 31926, 35, 1, 1, 3, 1, 1];
 const LINK_RSSI: &[u32] = &[1, 3, 6, 1, 4, 1, 31926, 35, 1, 1, 3, 1, 1, 7];
 /// 1: up.
@@ -45,7 +46,7 @@ const CONFIGURED_STATE: &[u32] = &[1, 3, 6, 1, 4, 1, 31926, 35, 1, 2, 3, 1, 1, 8
 /// ifHCInOctets and ifHCOutOctets (RFC 2863).
 const HC_IN: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 6];
 const HC_OUT: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 10];
-const LINK_COLUMNS: [u32; 6] = [7, 8, 9, 10, 14, 15];
+const LINK_COLUMNS: [u32; 8] = [7, 8, 9, 10, 11, 12, 14, 15];
 const LINK_FIELDS: [&str; 6] =
     ["capacity_tx_mbps", "capacity_rx_mbps", "rsl_dbm", "snr_db", "mcs_tx_index", "mcs_rx_index"];
 
@@ -59,7 +60,7 @@ fn links<'a>(scope: &Scope<'a>) -> &'a [Row] {
 
 fn requests(scope: &Scope<'_>) -> Vec<Oid> {
     let mut oids = Vec::new();
-    for row in links(scope) {
+    for row in links(scope).iter().filter(|row| !scope.sector || scope.peers.contains(&tag(row, true))) {
         oids.push(Oid::of(CONFIGURED_STATE, &row.index));
         oids.extend(LINK_COLUMNS.map(|column| cell(LINK, column, &row.index)));
         oids.extend([HC_OUT, HC_IN].map(|column| Oid::of(column, &row.index)));
@@ -71,17 +72,17 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     let links = links(scope);
     let mut decoded = Decoded::default();
     if scope.sector {
-        // None can be matched with a peer of the inventory, so none is read as one.
-        for mac in scope.peers {
-            let mut radio = Radio { tag: mac.clone(), ..Radio::unmeasured(&LINK_FIELDS) };
-            radio.peer = Some(mac.clone());
-            decoded.radios.push(radio);
+        // A peer has no address here: it is ours where the inventory names the radio towards it.
+        let ours: Vec<&Row> = links.iter().filter(|row| scope.peers.contains(&tag(row, true))).collect();
+        decoded.radios.extend(ours.iter().map(|row| link(answers, row, true)));
+        for peer in scope.peers.iter().filter(|peer| ours.iter().all(|row| tag(row, true) != **peer)) {
+            decoded.radios.push(Radio { tag: peer.clone(), ..Radio::unmeasured(&LINK_FIELDS) });
         }
-        decoded.radios.push(Radio::of_sector(0, links.len()));
-        return decoded;
+        decoded.radios.push(Radio::of_sector(ours.len(), links.len() - ours.len()));
+    } else {
+        decoded.radios.extend(links.iter().map(|row| link(answers, row, links.len() > 1)));
     }
-    decoded.radios.extend(links.iter().map(|row| link(answers, row, links.len() > 1)));
-    if links.is_empty() {
+    if decoded.radios.is_empty() {
         decoded.radios.push(Radio::new(ONLY_RADIO).down(&LINK_FIELDS));
     }
     if decoded.radios.iter().any(Radio::is_down) {
@@ -107,7 +108,9 @@ fn link(answers: &Answers, row: &Row, several: bool) -> Radio {
     radio.set("capacity_tx_mbps", reported(answers, &of(15), 1.0));
     radio.set("capacity_rx_mbps", reported(answers, &of(14), 1.0));
     radio.set("rsl_dbm", answers.reading(&of(7), 1.0));
-    radio.set("snr_db", answers.decimal(&of(8), "dB", 1.0));
+    radio.set("snr_db", answers.decimal(&of(8), 1.0));
+    radio.set("packet_errors_rx_percent", answers.decimal(&of(11), 1.0));
+    radio.set("packet_errors_tx_percent", answers.decimal(&of(12), 1.0));
     radio.set("mcs_rx_index", answers.reading(&of(9), 1.0));
     radio.set("mcs_tx_index", answers.reading(&of(10), 1.0));
     let octets = |column| answers.counter(&Oid::of(column, &row.index));

@@ -174,7 +174,7 @@ fn add_radio(answers: &Answers, row: &Row, decoded: &mut Decoded) {
         }
     }
     let temperature = answers.reading(&of(11), 1.0);
-    super::texts::note(&mut decoded.power, "temperature_celsius", temperature);
+    super::supply::note(&mut decoded.power, "temperature_celsius", temperature);
 }
 
 #[cfg(test)]

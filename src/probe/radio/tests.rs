@@ -593,7 +593,7 @@ mod any_answer {
                 known.set(table.name, (0..rows).map(row).collect());
             }
             let peers = BTreeSet::from(["020000000011".to_owned()]);
-            let scope = Scope { rows: &known, sector, peers: &peers };
+            let scope = Scope { rows: &known, sector, peers: &peers, everybody: false };
             let mut answers = Answers::default();
             for (i, oid) in (family.requests)(&scope).into_iter().enumerate() {
                 answers.insert(oid, values[i % values.len()].clone());

@@ -5,8 +5,8 @@
 
 use super::ubiquiti::{SHARED_OBJECT_ID, version_of_build};
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station,
-    Table, derived, gate, reported, unless,
+    Checked, Decoded, Descr, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection,
+    Station, Table, derived, gate, reported, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -26,7 +26,7 @@ pub static FAMILY: Family = Family {
                     sheets",
     object_ids: &[ObjectId::Under(BASE)],
     shared_object_ids: &[ObjectId::Is(SHARED_OBJECT_ID)],
-    descrs: &[],
+    descrs: &[Descr::Begins("Linux")],
     asks: &[FREQUENCY],
     tables: &[
         Table { name: STATIONS, column: SIGNAL_COLUMN, rows_max: 128 },

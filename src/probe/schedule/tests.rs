@@ -52,7 +52,15 @@ fn plan(interval: Duration, radios: &[(&str, &Responder)]) -> ProbePlan {
         manner: Manner::default(),
     };
     let devices = radios.iter().map(device).collect();
-    ProbePlan { agent: site, interval, devices, pings: vec![], services: vec![], dropped: Dropped::default() }
+    ProbePlan {
+        agent: site,
+        interval,
+        devices,
+        pings: vec![],
+        services: vec![],
+        dropped: Dropped::default(),
+        memories: Memories::default(),
+    }
 }
 
 /// Runs a plan and collects samples until `enough` says so.
@@ -126,6 +134,7 @@ async fn a_device_that_falls_silent_goes_on_saying_so() {
         interval: shared_plan.interval,
         samples,
         dropped: Dropped::default(),
+        memories: Memories::default(),
         clock: SystemClock::shared(),
         shutdown,
     };
@@ -135,7 +144,8 @@ async fn a_device_that_falls_silent_goes_on_saying_so() {
     let mut watched = Watched {
         poller: Poller::new(session(&radio), Manner::default()),
         samples: DeviceSamples::new(&shared.agent, device),
-        name: "a".into(),
+        id: device.device.clone(),
+        memory: DeviceMemory::default(),
         pause: Pause::default(),
         error: SnmpError::Timeout,
         radios: Vec::new(),

@@ -58,7 +58,7 @@ fn yields(family: &Family) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
             let index = if sector { vec![2, 0, 0, 0, 0, 17, 1] } else { vec![1, 2, 0, 0, 0, 0, 17] };
             rows.set(table.name, vec![Row { index, value: at(i) }]);
         }
-        let scope = Scope { rows: &rows, sector, peers: &peers };
+        let scope = Scope { rows: &rows, sector, peers: &peers, everybody: false };
         let mut answers = Answers::default();
         for (i, oid) in (family.requests)(&scope).into_iter().enumerate() {
             answers.insert(oid, at(i));
