@@ -5,6 +5,7 @@
 
 #[allow(dead_code, reason = "the other tests of delivery use the rest")]
 mod delivery;
+mod support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
@@ -16,7 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use delivery::{MemoryStore, Mosquitto, TestAgent, TestHub, tls_settings, until};
+use delivery::{TestAgent, TestHub, tls_settings};
+use support::memory::MemoryStore;
+use support::{Mosquitto, until};
 use tempfile::TempDir;
 use vedetta::config::settings::SpoolLimits;
 use vedetta::model::{MonoMillis, UnixMillis};
@@ -82,7 +85,7 @@ fn broker_with_tls(files: &Path) -> Mosquitto {
     fs::write(files.join("server.pem"), named().signed_by(&key, &authority).unwrap().pem()).unwrap();
     fs::write(files.join("server.key"), key.serialize_pem()).unwrap();
     let dir = files.display();
-    Mosquitto::start(&format!("certfile {dir}/server.pem\nkeyfile {dir}/server.key"), None)
+    Mosquitto::with(&format!("allow_anonymous true\ncertfile {dir}/server.pem\nkeyfile {dir}/server.key"), None)
 }
 
 struct Process(Child);
@@ -134,12 +137,12 @@ fn n_values(payload: &str) -> usize {
 async fn a_value_costs_what_is_stated() {
     let dir = TempDir::new().unwrap();
     let broker = broker_with_tls(dir.path());
-    let counter = Counter::start(broker.port);
+    let counter = Counter::start(broker.port());
     let network = dir.path().join("network.toml");
     let (_radios, environment) = radios(&network);
     let store = MemoryStore::new();
     let ca = dir.path().join("ca.pem");
-    let hub = TestHub::of_network("twenty", tls_settings(broker.port, ca.clone(), None), &["poggio"], &store);
+    let hub = TestHub::of_network("twenty", tls_settings(broker.port(), ca.clone(), None), &["poggio"], &store);
     let settings = dir.path().join("agent.toml");
     let text = format!(
         "agent = \"poggio\"\nnetwork_file = {:?}\ndata_dir = {:?}\npoll_interval = \"6s\"\n[mqtt]\nhost = \"localhost\"\n\
@@ -207,12 +210,12 @@ fn spool_of_a_day(dir: &Path) {
 async fn after_a_day_away_the_present_comes_first_and_the_past_leaves_the_link_to_others() {
     let dir = TempDir::new().unwrap();
     let broker = broker_with_tls(dir.path());
-    let counter = Counter::start(broker.port);
+    let counter = Counter::start(broker.port());
     let ca = dir.path().join("ca.pem");
     let spool = dir.path().join("spool");
     spool_of_a_day(&spool);
     let store = MemoryStore::new();
-    let hub = TestHub::start(tls_settings(broker.port, ca.clone(), None), &["bossolasco"], &store);
+    let hub = TestHub::start(tls_settings(broker.port(), ca.clone(), None), &["bossolasco"], &store);
     let mut agent = TestAgent::start("bossolasco", tls_settings(counter.port, ca, None), &spool).await;
     agent.until("the hub is there", |s| s.hub_present).await;
     let start = Instant::now();
