@@ -1,6 +1,8 @@
 //! Arguments, logs, exit codes: 0 fine, 1 a problem found, 2 wrong use.
 
 mod commands;
+#[cfg(feature = "hub")]
+mod desk;
 mod spool;
 
 use std::io::IsTerminal;
@@ -60,9 +62,12 @@ enum Command {
     /// Who is below target, since when, why
     #[cfg(feature = "hub")]
     Status(StatusArgs),
-    /// What is wrong now, and what was in the last seven days
+    /// What is wrong now, and what was in the last seven days; who takes charge; announced works
     #[cfg(feature = "hub")]
-    Incidents(StatusArgs),
+    Incidents(desk::IncidentsArgs),
+    /// Which operators get mails: running in, and switching them on one by one
+    #[cfg(feature = "hub")]
+    Rodaggio(desk::RodaggioArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),
@@ -91,7 +96,8 @@ struct SpoolArgs {
 Examples:
   vedetta demo                       until Ctrl-C; open the page that it names
   vedetta demo --for 4m --json       a script's view: one JSON object at the end
-  vedetta demo --scenario storm.toml your own weather
+  vedetta demo --scenario storm      a front, and a relay that is cut off: watch its gap fill
+  vedetta demo --scenario my.toml    your own weather
   vedetta demo --network my.toml     your own inventory, simulated
 
 The time line, the poll interval and the hold times all run --speed times faster, so that 15
@@ -102,8 +108,8 @@ struct DemoArgs {
     /// How long, for instance 90s or 10m; without it until Ctrl-C
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// Weather and trouble on a time line; see configs/scenarios
-    #[arg(long, value_name = "FILE")]
+    /// Weather and trouble on a time line: default, calm, storm, or a file (see configs/scenarios)
+    #[arg(long, value_name = "NAME|FILE")]
     scenario: Option<PathBuf>,
     /// Another inventory than the example network
     #[arg(long, value_name = "FILE")]
@@ -368,6 +374,10 @@ mod tests {
         for sub in command.get_subcommands() {
             let help = sub.clone().render_long_help().to_string();
             assert!(help.contains("Example"), "{} has no example in its help", sub.get_name());
+            for below in sub.get_subcommands() {
+                let help = below.clone().render_long_help().to_string();
+                assert!(help.contains("Example"), "{} has no example in its help", below.get_name());
+            }
         }
     }
 }

@@ -165,6 +165,7 @@ fn batch(seq: u64, wanted: &mut Points) -> IncomingBatch {
         sent_at: at,
         n_samples,
         packed: gzip(text.as_bytes()),
+        origin: vedetta::store::BatchOrigin::default(),
     }
 }
 

@@ -51,6 +51,7 @@ fn batch(seq: u64) -> IncomingBatch {
         sent_at: UnixMillis(seq as i64),
         n_samples: 1,
         packed,
+        origin: vedetta::store::BatchOrigin::default(),
     }
 }
 

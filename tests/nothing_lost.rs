@@ -5,15 +5,18 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::{AsyncClient, MqttOptions};
 use support::rig::{Generator, Hub, Orders, Rig, assert_nothing_lost, be_generator_if_told, content};
-use support::seed;
+use support::{free_port, seed, victoria_metrics, wait_for};
 use vedetta::store::ledger::Ledger;
 
 const AGENT: &str = "bossolasco";
@@ -257,4 +260,93 @@ fn unpacked(packed: &[u8]) -> String {
     let mut text = String::new();
     flate2::read::GzDecoder::new(packed).read_to_string(&mut text).unwrap();
     text
+}
+
+/// Points of one metric in a store that exports what it keeps.
+fn points(port: u16, metric: &str) -> usize {
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+    };
+    get("/internal/force_flush");
+    let blocks = get(&format!("/api/v1/export?match%5B%5D={metric}")).unwrap_or_default();
+    let count = |line: &str| {
+        let block: serde_json::Value = serde_json::from_str(line).unwrap();
+        block["timestamps"].as_array().map_or(0, Vec::len)
+    };
+    blocks.lines().map(count).sum()
+}
+
+/// While the store is away, and while it catches up afterwards, batches are made durable as fast as ever.
+#[test]
+fn the_store_is_away_and_catches_up_in_the_background() {
+    let mut rig = Rig::new(&[AGENT]);
+    let store = free_port();
+    rig.hub.settings = format!("[influx]\nurl = \"http://127.0.0.1:{store}\"\norg = \"unione\"\nbucket = \"rete\"\n");
+    let mut generator = rig.generator(AGENT);
+    generator.orders.count = 600;
+    generator.orders.every = Duration::from_millis(1);
+    generator.orders.clock_rate = 8;
+    rig.hub.start();
+    generator.start().until_delivered();
+    let _store = victoria_metrics(store, rig.dir.path(), &[]);
+    generator.orders.count = 700;
+    generator.order();
+    let started = Instant::now();
+    generator.until_delivered();
+    println!("a hundred live batches are in the ledger after {:?}, beside the catching up", started.elapsed());
+    let wanted: usize = (1..=700).map(|n| content(&generator.orders, n).lines().count()).sum();
+    wait_for(&format!("{wanted} points in the store"), || (points(store, "radio_rsl_dbm") == wanted).then_some(()));
+    generator.stop();
+    rig.hub.stop();
+    assert_nothing_lost(&rig.hub, &[&generator]);
+}
+
+/// An agent that sends what nobody can read, faster than anybody should: counted, bounded, and no harm to another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_bad_batches_harms_nobody_else() {
+    let mut rig = Rig::new(&[AGENT, "murazzano"]);
+    let mut honest = rig.generator(AGENT);
+    honest.orders.clock_rate = 8;
+    rig.hub.start();
+    honest.start();
+    rig.hub.until_stored(1);
+    let mut options = MqttOptions::new("liar", "127.0.0.1", rig.broker.port());
+    options.set_keep_alive(Duration::from_secs(5));
+    let (client, mut event_loop) = AsyncClient::new(options, 100);
+    let mut liar = tokio::task::JoinSet::new();
+    liar.spawn(async move { while event_loop.poll().await.is_ok() {} });
+    liar.spawn(async move {
+        for n in 0_u64.. {
+            // Its own name, and now and then one that the inventory does not know.
+            let name = if n % 16 == 0 { "nessuno" } else { "murazzano" };
+            let topic = format!("vedetta/v1/prova/{name}/data");
+            // Large, for what is large is bounded soonest, also on a slow machine.
+            if client.publish(topic, QoS::AtLeastOnce, false, vec![b'x'; 60_000]).await.is_err() {
+                break;
+            }
+        }
+    });
+    let agent = |status: &serde_json::Value, name: &str| {
+        status["agents"].as_array().unwrap().iter().find(|a| a["agent"] == name).unwrap().clone()
+    };
+    let flooded = wait_for("the flood is bounded and shown", || {
+        let status = rig.hub.status()?;
+        (agent(&status, "murazzano")["throttled_messages"].as_u64() > Some(0)).then_some(status)
+    });
+    let stored = rig.hub.stored();
+    rig.hub.until_stored(stored + 100);
+    let liar_is = agent(&flooded, "murazzano");
+    assert!(liar_is["rejected_batches"].as_u64() > Some(0), "{liar_is}");
+    let honest_is = agent(&flooded, AGENT);
+    assert_eq!((honest_is["throttled_messages"].as_u64(), honest_is["rejected_batches"].as_u64()), (Some(0), Some(0)));
+    finish(&mut honest);
+    liar.shutdown().await;
+    rig.hub.stop();
+    assert_nothing_lost(&rig.hub, &[&honest]);
+    let ledger = Ledger::open(&rig.hub.data().join("ledger.sqlite")).unwrap();
+    assert!(ledger.stats().unwrap().set_aside_total <= 200, "what is kept of a flood is bounded");
 }

@@ -15,6 +15,17 @@ use vedetta::probe::access::Access;
 use vedetta::probe::command::{ProbeError, ProbeOptions, ProbeReport, probe};
 use vedetta::probe::snmp::SnmpError;
 
+/// Users of every protocol that Debian's snmpd has; it was built without AES-192 and AES-256, which the tests beside
+/// `probe/snmp.rs` try against another agent.
+const USERS: [(&str, (&str, AuthProtocol), (&str, PrivProtocol)); 6] = [
+    ("md5-des", ("MD5", AuthProtocol::Md5), ("DES", PrivProtocol::Des)),
+    ("sha-des", ("SHA", AuthProtocol::Sha1), ("DES", PrivProtocol::Des)),
+    ("sha224-aes", ("SHA-224", AuthProtocol::Sha224), ("AES", PrivProtocol::Aes128)),
+    ("sha256-des", ("SHA-256", AuthProtocol::Sha256), ("DES", PrivProtocol::Des)),
+    ("sha384-aes", ("SHA-384", AuthProtocol::Sha384), ("AES", PrivProtocol::Aes128)),
+    ("sha512-aes", ("SHA-512", AuthProtocol::Sha512), ("AES", PrivProtocol::Aes128)),
+];
+
 /// snmpd on a loopback port of its own, until it is dropped.
 struct Snmpd {
     process: Server,
@@ -28,11 +39,16 @@ impl Snmpd {
         // snmpd cannot be asked to choose a port.
         let address = SocketAddr::from(([127, 0, 0, 1], free_udp_port()));
         let config = dir.path().join("snmpd.conf");
+        let user = |(name, auth, privacy): (&str, &str, &str)| {
+            format!("createUser {name} {auth} auth-password {privacy} priv-password\nrouser {name} authPriv\n")
+        };
+        let users: String = USERS.iter().map(|(name, (auth, _), (privacy, _))| user((name, auth, privacy))).collect();
         let text = format!(
             "agentAddress udp:{address}\n\
              rocommunity vedetta-test 127.0.0.1\n\
              createUser vedetta SHA-256 auth-password AES priv-password\n\
              rouser vedetta authPriv\n\
+             {users}\
              sysDescr a switch on a hill\n\
              sysObjectID 1.3.6.1.4.1.99999.1\n"
         );
@@ -130,4 +146,15 @@ async fn snmpd_tells_the_interfaces() {
     // At most what was just asked and answered, and whatever else this machine tells itself.
     let mbps = lo.readings["throughput_rx_mbps"].get();
     assert!(mbps.is_some_and(|mbps| mbps >= 0.0) || lo.readings["rate_mbps"].get().is_none(), "{:?}", lo.readings);
+}
+
+#[tokio::test]
+async fn snmpd_and_every_protocol_that_it_has() {
+    let mut snmpd = Snmpd::start();
+    for (name, (_, auth), (_, privacy)) in USERS {
+        let auth = (auth, Secret::new("auth-password"));
+        let privacy = (privacy, Secret::new("priv-password"));
+        let access = Access::v3(name, Some(&auth), Some(&privacy)).unwrap();
+        check(&snmpd.probe_when_up(&access).await.unwrap_or_else(|e| panic!("{name}: {e}")), "v3");
+    }
 }

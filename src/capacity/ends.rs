@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::link::{Dated, EndFacts, PortFacts};
 use super::readings::{DeviceReadings, Fresh, Held, SECTOR_RADIO};
 use crate::model::network::{Device, Link, Medium, Network};
-use crate::model::view::EndView;
+use crate::model::view::{DeviceView, EndView};
 use crate::model::{DeviceId, Missing, Reading, UnixMillis};
 
 /// The tag `radio` of a device that has one.
@@ -152,6 +152,23 @@ impl EndSlot {
         let lost = |name: &str| radio.get(name, fresh).reading == Reading::Missing(Missing::NoLongerOffered);
         let known = || self.text(&held.capacity_lost).or(held.firmware.as_ref()).cloned().unwrap_or_default();
         (lost("capacity_tx_mbps") || lost("capacity_rx_mbps")).then(known)
+    }
+}
+
+/// The device by itself.
+pub fn device_view(device: &Device, held: &DeviceReadings, fresh: Fresh, agent_alive: bool) -> DeviceView {
+    let power = |name: &str| held.power.get(name, fresh).reading;
+    let ping = |name: &str| held.ping.get(name, fresh).reading;
+    DeviceView {
+        site: device.site.clone(),
+        answers: reachable(held, fresh, agent_alive),
+        loss_percent: ping("loss_percent"),
+        rtt_ms_median: ping("rtt_ms_median"),
+        port_rate_mbps: port(device, held, fresh).map_or(Dated::NOT_MEASURED.reading, |p| Reading::value(p.rate_mbps)),
+        supply_volts: power("supply_volts"),
+        battery_percent: power("battery_percent"),
+        on_battery: held.power.flag("on_battery_flag", fresh),
+        temperature_celsius: power("temperature_celsius"),
     }
 }
 

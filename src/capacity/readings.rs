@@ -142,12 +142,10 @@ enum Taken {
 impl Readings {
     /// Takes one sample that an agent sent. `received_at` is the hub's clock.
     pub fn take(&mut self, network: &Network, agent: &SiteId, sample: &Sample, received_at: UnixMillis) {
-        if !network.sites.contains_key(agent) {
+        if !self.hear(network, agent, received_at) {
             self.ignored.unknown_subject += 1;
             return;
         }
-        let heard = self.heard.entry(agent.clone()).or_insert(received_at);
-        *heard = received_at.max(*heard);
         let at = if sample.at > received_at + AHEAD_MAX { received_at } else { sample.at };
         let taken = match sample.measurement.name {
             name if name == catalogue::SERVICE.name => self.take_service(network, agent, sample, at),
@@ -164,6 +162,16 @@ impl Readings {
             Taken::UnknownSubject => self.ignored.unknown_subject += 1,
             Taken::BeyondBounds => self.ignored.beyond_bounds += 1,
         }
+    }
+
+    /// Notes that something of an agent arrived; `false`: the network has no such agent.
+    pub fn hear(&mut self, network: &Network, agent: &SiteId, received_at: UnixMillis) -> bool {
+        if !network.sites.contains_key(agent) {
+            return false;
+        }
+        let heard = self.heard.entry(agent.clone()).or_insert(received_at);
+        *heard = received_at.max(*heard);
+        true
     }
 
     fn take_service(&mut self, network: &Network, agent: &SiteId, sample: &Sample, at: UnixMillis) -> Taken {

@@ -116,6 +116,8 @@ pub struct Site {
     pub access: Option<String>,
     /// Who is told, if the inventory says so.
     pub contact: Option<String>,
+    /// Who gets a mail about the service of this place; usually nobody.
+    pub contact_email: Vec<String>,
 }
 
 /// A named SNMP credential; the secrets themselves stay outside the inventory.

@@ -246,6 +246,29 @@ pub struct ServiceView {
     pub response_ms: Reading,
 }
 
+/// A device as its agent sees it, whether it is the end of a link or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceView {
+    pub site: SiteId,
+    /// It answered SNMP or a ping; `Some(false)` only where its agent is alive to say so.
+    pub answers: Option<bool>,
+    pub loss_percent: Reading,
+    pub rtt_ms_median: Reading,
+    /// Of the port that its link passes through; see [`EndView::port_rate_mbps`].
+    pub port_rate_mbps: Reading,
+    pub supply_volts: Reading,
+    pub battery_percent: Reading,
+    pub on_battery: Option<bool>,
+    pub temperature_celsius: Reading,
+}
+
+/// Echoes to the addresses outside, through a backhaul.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PingView {
+    pub loss_percent: Reading,
+    pub rtt_ms_median: Reading,
+}
+
 /// An agent as the hub sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentView {
@@ -260,6 +283,8 @@ pub struct AgentView {
     pub lost_batches: u64,
     /// Batches set aside because they did not parse.
     pub rejected_batches: u64,
+    /// Messages above what the hub takes from one agent: neither stored nor reported as stored.
+    pub throttled_messages: u64,
     /// Batches that the agent holds and the hub has not stored, as the agent last said.
     pub backlog_batches: Option<u64>,
     pub samples: u64,
@@ -277,6 +302,12 @@ pub struct NetworkView {
     pub sites: BTreeMap<SiteId, SiteView>,
     pub services: Vec<ServiceView>,
     pub agents: BTreeMap<SiteId, AgentView>,
+    /// Devices of which anything was ever heard.
+    pub devices: BTreeMap<DeviceId, DeviceView>,
+    /// Of the backhauls that are watched from inside.
+    pub outside: BTreeMap<BackhaulId, PingView>,
+    /// The hub hears nobody, since then: nothing can be judged.
+    pub blind_since: Option<UnixMillis>,
 }
 
 impl NetworkView {

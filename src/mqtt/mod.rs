@@ -12,9 +12,13 @@ pub mod inflight;
 #[cfg(feature = "hub")]
 pub mod broker;
 #[cfg(feature = "hub")]
+pub mod gate;
+#[cfg(feature = "hub")]
 pub mod inbox;
 #[cfg(feature = "hub")]
 mod judged;
+#[cfg(feature = "hub")]
+mod limit;
 #[cfg(feature = "hub")]
 mod track;
 

@@ -69,6 +69,7 @@ impl Track {
                 duplicate_batches: 0,
                 lost_batches: 0,
                 rejected_batches: 0,
+                throttled_messages: 0,
                 backlog_batches: None,
                 samples: 0,
                 clock_error_ms: None,
@@ -118,6 +119,12 @@ impl Track {
     pub fn malformed(&mut self, received_at: UnixMillis) {
         self.received(received_at);
         self.view.rejected_batches += 1;
+    }
+
+    /// A message was above what is taken from one agent; says whether it is the first.
+    pub fn throttled(&mut self) -> bool {
+        self.view.throttled_messages += 1;
+        self.view.throttled_messages == 1
     }
 
     /// The batch of an [`Self::outcome`] did not parse.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use async_snmp::v3::{DesSaltState, PersistedDesSaltState};
 use async_snmp::{Auth, EngineCache, MasterKeys, UsmConfig};
 
 use crate::config::secret::{Secret, SecretError, SecretSource};
@@ -23,6 +24,8 @@ pub struct UsmAccess {
     user: String,
     keys: Option<MasterKeys>,
     engines: Arc<EngineCache>,
+    /// Of a user with DES: where the salts of its packets have got to.
+    des_salt: Option<DesSaltState>,
 }
 
 /// Why a credential cannot be used.
@@ -74,7 +77,9 @@ impl Access {
                 })
             }
         };
-        Ok(Self::V3(UsmAccess { user: user.to_owned(), keys, engines: Arc::new(EngineCache::new()) }))
+        let des = privacy.is_some_and(|(protocol, _)| *protocol == PrivProtocol::Des);
+        let des_salt = if des { Some(fresh_salt()?) } else { None };
+        Ok(Self::V3(UsmAccess { user: user.to_owned(), keys, engines: Arc::new(EngineCache::new()), des_salt }))
     }
 
     /// The version that the credential is written for.
@@ -83,6 +88,14 @@ impl Access {
             Self::V1 { .. } => Version::V1,
             Self::V2c { .. } => Version::V2c,
             Self::V3(_) => Version::V3,
+        }
+    }
+
+    /// The salts of a user with DES.
+    pub(super) fn des_salt(&self) -> Option<DesSaltState> {
+        match self {
+            Self::V3(usm) => usm.des_salt.clone(),
+            Self::V1 { .. } | Self::V2c { .. } => None,
         }
     }
 
@@ -132,6 +145,15 @@ impl Version {
             Self::V3 => "v3",
         }
     }
+}
+
+/// Salts must not repeat under one key (RFC 3414, section 8.1.1.1). Nothing is kept for it between two starts: the
+/// half that says how often this engine started is drawn instead, one in two thousand million.
+fn fresh_salt() -> Result<DesSaltState, AccessError> {
+    let drawn = rand::random_range(1..i32::MAX.unsigned_abs() - 1);
+    let before = PersistedDesSaltState::new(drawn).map_err(|e| AccessError::Keys(e.to_string()))?;
+    DesSaltState::restart(before, |_| Ok::<(), std::convert::Infallible>(()))
+        .map_err(|e| AccessError::Keys(e.to_string()))
 }
 
 fn long_enough<'a>(password: &'a Secret, which: &'static str) -> Result<&'a [u8], AccessError> {

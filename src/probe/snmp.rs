@@ -190,6 +190,9 @@ impl Session {
         if let Some(engines) = engines {
             builder = builder.engine_cache(engines);
         }
+        if let Some(salt) = self.access.des_salt() {
+            builder = builder.des_salt_state(salt);
+        }
         let client = builder
             .build_with_transport(Exchange::new(self.target, self.counters.clone()))
             .map_err(|e| SnmpError::Setup(e.to_string()))?;

@@ -34,6 +34,7 @@ fn site(id: &str, kind: SiteKind, lat: f64, lon: f64, agent: bool) -> Site {
         target: None,
         access: None,
         contact: None,
+        contact_email: Vec::new(),
     }
 }
 

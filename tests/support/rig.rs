@@ -40,8 +40,8 @@ const NETWORK: &str = "prova";
 const GENERATOR_DIR: &str = "VEDETTA_TEST_GENERATOR_DIR";
 /// Batches offered and not yet durable; delivery drops what waits beyond 64.
 const AHEAD_MAX: u64 = 16;
-/// Samples of the generator are of this time on, one second each.
-const T0: i64 = 1_780_000_000_000;
+/// Samples of the generator are of this time on, a second apart: in the past, for stores take nothing from the future.
+const T0: i64 = 1_700_000_000_000;
 
 /// What a generator is told.
 #[derive(Debug, Clone)]
@@ -136,7 +136,7 @@ impl Generator {
     pub fn start(&mut self) -> &mut Self {
         assert!(self.process.is_none(), "one process for each spool");
         let _ = fs::remove_file(self.dir.join("status"));
-        fs::write(self.dir.join("orders"), self.orders.to_json().to_string()).unwrap();
+        self.order();
         let mut words = self.inside.clone();
         words.push(std::env::current_exe().unwrap().to_str().unwrap().to_owned());
         let log = File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
@@ -145,6 +145,12 @@ impl Generator {
         command.env(GENERATOR_DIR, &self.dir).stdout(Stdio::from(log.try_clone().unwrap())).stderr(Stdio::from(log));
         self.process = Some(Server::start("util-linux", &mut command));
         self
+    }
+
+    /// Tells the running process how far to go.
+    pub fn order(&self) {
+        fs::write(self.dir.join("orders.new"), self.orders.to_json().to_string()).unwrap();
+        fs::rename(self.dir.join("orders.new"), self.dir.join("orders")).unwrap();
     }
 
     pub fn kill(&mut self) {
@@ -211,13 +217,17 @@ impl Journal {
 /// In a process that is to be a generator, never returns. To be called by a test named `generator_process`.
 pub fn be_generator_if_told() {
     let Some(dir) = std::env::var_os(GENERATOR_DIR).map(PathBuf::from) else { return };
-    let orders = Orders::from_json(&serde_json::from_str(&fs::read_to_string(dir.join("orders")).unwrap()).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(generate(&dir, orders));
+    runtime.block_on(generate(&dir));
     std::process::exit(0);
 }
 
-async fn generate(dir: &Path, orders: Orders) {
+fn read_orders(dir: &Path) -> Orders {
+    Orders::from_json(&serde_json::from_str(&fs::read_to_string(dir.join("orders")).unwrap()).unwrap())
+}
+
+async fn generate(dir: &Path) {
+    let mut orders = read_orders(dir);
     let before = Journal::read(dir);
     let journal = File::options().create(true).append(true).open(dir.join("journal")).unwrap();
     // What a kill cut short ends here.
@@ -256,6 +266,7 @@ async fn generate(dir: &Path, orders: Orders) {
             payloads.send(Payload { bytes: text.into_bytes(), n_samples: n_samples as u32 }).await.unwrap();
             due = (due + orders.every).max(Instant::now());
         } else {
+            orders.count = read_orders(dir).count;
             let _ = tokio::time::timeout(Duration::from_millis(5), run.status.changed()).await;
         }
     }

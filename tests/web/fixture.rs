@@ -94,6 +94,7 @@ impl Builder {
             target: None,
             access: None,
             contact: None,
+            contact_email: Vec::new(),
         };
         self.network.sites.insert(site.id.clone(), site);
     }
@@ -250,6 +251,7 @@ impl Builder {
             duplicate_batches: 3,
             lost_batches: lost,
             rejected_batches: 0,
+            throttled_messages: 0,
             backlog_batches: Some(if online { 0 } else { 188 }),
             samples: 412_006,
             clock_error_ms: Some(if online { 120 } else { -7_300 }),
@@ -299,6 +301,7 @@ impl Builder {
         Snapshot {
             network: Arc::new(self.network),
             view: Arc::new(self.view),
+            proofs: Arc::default(),
             incidents: Arc::new(self.incidents),
             parts: vec![
                 PartHealth { name: "mqtt", ok: true, done_total: 12_840, ..PartHealth::default() },

@@ -92,6 +92,7 @@ impl Inventory {
             target,
             access: None,
             contact: None,
+            contact_email: Vec::new(),
         };
         self.network.sites.insert(site_id(id), site);
         self

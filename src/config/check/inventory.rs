@@ -122,6 +122,7 @@ fn site(raw: &Raw, targets: &Raw) -> Option<Site> {
         target: raw.table("target").and_then(target).or(promised_to_kind),
         access: words(raw, "access"),
         contact: words(raw, "contact"),
+        contact_email: raw.texts("contact_email").map(str::to_owned).collect(),
     })
 }
 

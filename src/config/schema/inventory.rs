@@ -101,6 +101,13 @@ static SITE: Table = Table {
         optional("target", Kind::Table(&TARGET), "that of its kind", "What was promised to this very site."),
         optional("access", Kind::Prose, "nothing is said", "How one gets in: keys, hours, phone."),
         optional("contact", Kind::Prose, "nobody is named", "Who is told, besides staff."),
+        default(
+            "contact_email",
+            Kind::Emails,
+            "[]",
+            "Who gets a short mail when this place has no Internet or less than promised; not certified addresses \
+             (PEC). With none, nobody here is mailed.",
+        ),
     ],
 };
 

@@ -54,6 +54,7 @@ fn network() -> Network {
         target: None,
         access: None,
         contact: None,
+        contact_email: Vec::new(),
     };
     let devices = [
         device("a-ap", "10.0.0.11", "hill", Some("radios")),
