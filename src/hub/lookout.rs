@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
+use super::charts;
 use super::late::{Arrival, OwnClock};
 use super::proof::ProofKeeper;
 use crate::alert::desk::Command;
@@ -19,7 +20,7 @@ use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};
 use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::inbox::{InboxEvent, InboxHealth};
 use crate::notify::render::Sender;
-use crate::notify::step::{Step, Teller};
+use crate::notify::step::{Step, Teller, Written};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::health::PartHealth;
 use crate::runtime::tasks::Shutdown;
@@ -150,7 +151,9 @@ impl Lookout {
         let before = self.engine.incidents();
         let changed = self.engine.step(now, &view, &self.parts.state);
         self.look_for_refused(now).await;
-        self.decide(now, &before, &changed);
+        let written = self.decide(now, &before, &changed);
+        let written = charts::illustrated(&self.parts.ledger, &self.parts.network, written).await;
+        self.memory.unsaved.extend(written.documents);
         self.derive(now, &view).await;
         self.save().await;
         self.prove(now, &view).await;
@@ -222,7 +225,7 @@ impl Lookout {
     }
 
     /// Turns changes into documents: the incidents themselves, and the mails that they call for.
-    fn decide(&mut self, now: UnixMillis, before: &[Incident], changed: &[Incident]) {
+    fn decide(&mut self, now: UnixMillis, before: &[Incident], changed: &[Incident]) -> Written {
         for incident in changed {
             log(incident, before);
         }
@@ -233,7 +236,7 @@ impl Lookout {
             public_url: settings.web.public_url.as_deref(),
         });
         let incidents = self.engine.incidents();
-        let written = self.teller.step(Step {
+        self.teller.step(Step {
             now,
             network: &self.parts.network,
             settings: &settings.notify,
@@ -241,8 +244,7 @@ impl Lookout {
             changed,
             memory: self.engine.memory_to_write(),
             sender: sender.as_ref(),
-        });
-        self.memory.unsaved.extend(written.documents);
+        })
     }
 
     /// Looks for addresses that the outbox found refused.
