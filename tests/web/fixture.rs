@@ -78,6 +78,7 @@ impl Builder {
             email: vec![format!("noc@{id}.example")],
             language: Language::Italian,
             phone: phone.map(str::to_owned),
+            attach_json: false,
         };
         self.network.wisps.insert(wisp.id.clone(), wisp);
     }
