@@ -114,7 +114,7 @@ impl SnmpGet for Fake {
     }
 
     fn speech(&self) -> Option<Speech> {
-        Some(Speech { version: Version::V2c, variables: super::snmp::OIDS_PER_GET })
+        Some(Speech { version: Version::V2c, variables: super::snmp::OIDS_PER_GET, bulk: None })
     }
 }
 

@@ -147,7 +147,7 @@ async fn what_was_learnt_of_a_device_is_where_the_next_session_begins() {
     next.get(&asked).await.unwrap();
     assert_eq!(next.counts(), Counts { requests: 8, timeouts: 0, malformed: 0 }, "nothing was too big");
     // Another firmware speaks another version: one packet is lost, and then both are tried.
-    let speech = Speech { version: Version::V1, variables: 26 };
+    let speech = Speech { version: Version::V1, variables: 26, bulk: None };
     let access = Access::V2c { community: Secret::new("public") };
     let silent = Responder::start(objects(AF60), Temper::Silent).await;
     let mut wrong = Session::new(silent.address, access, Duration::from_millis(50)).recalling(speech);
@@ -158,7 +158,7 @@ async fn what_was_learnt_of_a_device_is_where_the_next_session_begins() {
     wrong.get(&asked[..1]).await.unwrap();
     assert_eq!(wrong.version(), Some(Version::V2c));
     // What is remembered of a credential that is another by now says nothing.
-    let v1 = session(&radio, true).recalling(Speech { version: Version::V3, variables: 0 });
+    let v1 = session(&radio, true).recalling(Speech { version: Version::V3, variables: 0, bulk: None });
     assert_eq!((v1.version(), v1.oids_per_get), (None, 1));
 }
 
