@@ -65,7 +65,7 @@ impl Counters {
 /// This machine has no socket to spare: too many open files, no free port. No device's fault.
 #[derive(Debug, thiserror::Error)]
 #[error("this machine has no socket to spare: {0}")]
-pub struct NoSocket(std::io::Error);
+pub struct NoSocket(#[from] std::io::Error);
 
 /// The transport towards one device.
 #[derive(Debug, Clone)]
