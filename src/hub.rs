@@ -1,5 +1,6 @@
 //! Wiring of a hub: MQTT inbox -> ledger -> picture of the network -> incidents -> mails, page, sinks.
 
+pub mod keys;
 mod late;
 pub mod lookout;
 mod proof;
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::capacity::{FamilyFacts, NetworkState};
-use crate::config::secret::{Secret, SecretSource};
+use crate::config::secret::SecretSource;
 use crate::config::settings::{HubSettings, MqttSettings};
 use crate::model::UnixMillis;
 use crate::model::network::Network;
@@ -39,8 +40,6 @@ use lookout::{Lookout, LookoutParts};
 const QUEUE_EVENTS_MAX: usize = 256;
 /// What people ask of the loop; more wait in their connections.
 const QUEUE_REQUESTS_MAX: usize = 16;
-/// The file with the word that changes need, readable by whoever runs the hub.
-pub const TOKEN_FILE: &str = "operator.token";
 /// How much of the ledger is read again at the start, to know the network as it was.
 const REPLAY: Duration = Duration::from_hours(2);
 /// How often old batches are dropped.
@@ -99,7 +98,8 @@ impl HubApp {
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let Self { parts, clock, ledger, listener, snapshots, .. } = self;
         let HubParts { network, settings, mqtt, secrets, simulated } = parts;
-        let token = operator_token(&settings.data_dir)?;
+        let token = keys::operator_token(&settings.data_dir)?;
+        let links = keys::link_keys(&settings.data_dir)?;
         let state = replayed(&network, &ledger, settings.poll_interval, clock.now())?;
         let engine = lookout::restored_engine(&ledger, &settings, &network)?;
         let teller = Teller::restore(&*ledger, clock.now())?;
@@ -153,7 +153,7 @@ impl HubApp {
             snapshots: snapshots.subscribe(),
             default_language: settings.web.language,
             public_url: settings.web.public_url.clone(),
-            desk: Some(Desk { requests: desk_in, token }),
+            desk: Some(Desk { requests: desk_in, token, links: links.clone(), proxies: settings.web.proxies.clone() }),
         };
         tasks.spawn("page", web::serve(listener, web, shutdown.clone()));
         tasks.spawn("pruning", prune(ledger.clone(), clock.clone(), shutdown.clone()));
@@ -169,30 +169,12 @@ impl HubApp {
             outbox_wake,
             simulated,
             state,
+            links,
             desk,
         };
         tasks.spawn("lookout", Lookout::new(parts, engine, teller).run(events, shutdown.clone()));
         tasks.run(shutdown).await
     }
-}
-
-/// The word that whoever changes something must show; made once, readable by this user alone.
-fn operator_token(dir: &std::path::Path) -> anyhow::Result<Secret> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-
-    let path = dir.join(TOKEN_FILE);
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.trim().len() >= 32 => return Ok(Secret::new(text.trim().to_owned())),
-        Ok(_) => {}
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        Err(e) => return Err(e).with_context(|| path.display().to_string()),
-    }
-    let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
-    file.and_then(|mut file| writeln!(file, "{token}")).with_context(|| path.display().to_string())?;
-    Ok(Secret::new(token))
 }
 
 /// Tells the journal who gets mails.

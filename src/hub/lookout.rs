@@ -11,10 +11,11 @@ use super::late::{Arrival, OwnClock};
 use super::proof::ProofKeeper;
 use crate::alert::desk::Command;
 use crate::alert::engine::Engine;
+use crate::alert::signed::LinkKeys;
 use crate::alert::{Incident, IncidentState};
 use crate::capacity::NetworkState;
 use crate::config::settings::HubSettings;
-use crate::model::network::Network;
+use crate::model::network::{Language, Network};
 use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};
 use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::inbox::{InboxEvent, InboxHealth};
@@ -25,7 +26,7 @@ use crate::runtime::health::PartHealth;
 use crate::runtime::tasks::Shutdown;
 use crate::store::ledger::Ledger;
 use crate::store::{Document, DocumentStore, StoreError};
-use crate::web::desk::{DeskError, DeskRequest, History, NoticeLine};
+use crate::web::desk::{DeskError, DeskRequest, History, NoticeLine, Reasons};
 use crate::web::snapshot::{AgentProof, Snapshot};
 use crate::{catalogue, notify, wire};
 
@@ -45,6 +46,8 @@ pub struct LookoutParts {
     pub simulated: bool,
     /// The picture, as far as the ledger's last hours tell it.
     pub state: NetworkState,
+    /// What links in mails to operators are signed with.
+    pub links: LinkKeys,
     /// What people say and ask: from the page, the command line, links in mails.
     pub desk: mpsc::Receiver<DeskRequest>,
 }
@@ -231,6 +234,7 @@ impl Lookout {
             from: &mail.from,
             reply_to: mail.reply_to.as_deref(),
             public_url: settings.web.public_url.as_deref(),
+            links: Some(&self.parts.links),
         });
         let incidents = self.engine.incidents();
         let written = self.teller.step(Step {
@@ -316,7 +320,10 @@ impl Lookout {
         let mut notices: Vec<NoticeLine> = told.collect();
         notices.sort_by(|a, b| (a.at, &a.to).cmp(&(b.at, &b.to)));
         let case = self.teller.desk.cases.get(&number).cloned().unwrap_or_default();
-        Some(History { incident, notices, case })
+        let network = &self.parts.network;
+        let reasons = |language| notify::story::reasons_of(network, &incident, language);
+        let reasons = Reasons { italian: reasons(Language::Italian), english: reasons(Language::English) };
+        Some(History { incident, notices, case, reasons })
     }
 
     /// The inbox, the ledger, then the parts that the settings name.

@@ -20,7 +20,7 @@ pub mod render;
 pub mod smtp;
 mod staff;
 pub mod step;
-mod story;
+pub mod story;
 mod updates;
 mod wisp;
 mod words;
