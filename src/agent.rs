@@ -72,7 +72,7 @@ impl AgentApp {
         let dir = parts.data_dir.join("spool");
         let spool = Spool::open(&dir, parts.spool, rand::random())
             .with_context(|| format!("agent {}: spool {}", parts.site, dir.display()))?;
-        let (status, _) = watch::channel(DeliveryStatus::default());
+        let (status, _) = watch::channel(DeliveryStatus::at_start(&spool));
         let (generated, _) = watch::channel(0);
         Ok(Self { parts, plan, spool, clock, status, generated })
     }

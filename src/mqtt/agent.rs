@@ -90,6 +90,14 @@ pub struct DeliveryStatus {
     pub clock: ClockQuality,
 }
 
+impl DeliveryStatus {
+    /// Before anything has happened: what an earlier run has left to deliver.
+    pub fn at_start(spool: &Spool) -> Self {
+        let (pending_batches, spool_bytes) = (spool.pending(), spool.bytes());
+        Self { epoch: spool.epoch(), pending_batches, spool_bytes, ..Self::default() }
+    }
+}
+
 /// Delivers until the process stops. What was handed in before that is in the spool on return.
 pub async fn run(
     config: AgentDelivery,
