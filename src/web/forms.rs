@@ -304,7 +304,7 @@ struct Opened {
 }
 
 impl Opened {
-    fn page(&self, token: &str) -> String {
+    fn page(token: &str) -> String {
         format!("link {token}")
     }
 
@@ -387,7 +387,7 @@ impl Asked<'_> {
             history: &opened.history,
             desk: &opened.desk,
             token,
-            form: self.desk.links.form(&opened.page(token), &opened.state(), self.now()),
+            form: self.desk.links.form(&Opened::page(token), &opened.state(), self.now()),
             can_announce: place(&opened.history.incident.subject).is_some(),
             typed,
         };
@@ -397,7 +397,7 @@ impl Asked<'_> {
     /// Does what a link's form asks for.
     async fn change_by_link(&self, opened: &Opened, token: &str, fields: &Fields) -> Result<(), Refused> {
         let incident = &opened.history.incident;
-        match self.desk.links.check_form(&opened.page(token), &opened.state(), &fields.form, self.now()) {
+        match self.desk.links.check_form(&Opened::page(token), &opened.state(), &fields.form, self.now()) {
             FormSign::Good => {}
             FormSign::Old => return self.refuse(StatusCode::CONFLICT, OLD_FORM),
             FormSign::Wrong => return self.refuse(StatusCode::FORBIDDEN, BAD_FORM),
