@@ -11,7 +11,9 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::config::secret::{Secret, SecretError, SecretSource, SystemSecrets};
-use crate::config::settings::{AlertSettings, HubSettings, MailOut, MailSettings, NotifySettings, WebSettings};
+use crate::config::settings::{
+    AlertSettings, HubSettings, MailOut, MailSettings, NotifySettings, WEB_PROXIES, WebSettings,
+};
 use crate::model::network::{Language, Network, SecretRef};
 use crate::onebox::{OneBox, OneBoxParts};
 use crate::runtime::clock::SystemClock;
@@ -136,7 +138,7 @@ fn hub_settings(options: &DemoOptions) -> HubSettings {
             reply_to: None,
             out: MailOut::Maildir(mail_dir(options)),
         }),
-        web: WebSettings { listen, public_url, language: Language::Italian },
+        web: WebSettings { listen, public_url, proxies: WEB_PROXIES.to_vec(), language: Language::Italian },
         alert,
         notify,
         poll_interval,

@@ -2,6 +2,7 @@
 
 mod charts;
 pub mod evaluator;
+pub mod keys;
 mod late;
 pub mod lookout;
 mod proof;
@@ -14,7 +15,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::config::secret::{Secret, SecretSource};
+use crate::config::secret::SecretSource;
 use crate::config::settings::{HubSettings, MqttSettings};
 use crate::model::UnixMillis;
 use crate::model::network::Network;
@@ -39,8 +40,6 @@ use lookout::{Lookout, LookoutParts};
 const QUEUE_EVENTS_MAX: usize = 256;
 /// What people ask of the loop; more wait in their connections.
 const QUEUE_REQUESTS_MAX: usize = 16;
-/// The file with the word that changes need, readable by whoever runs the hub.
-pub const TOKEN_FILE: &str = "operator.token";
 /// How often old batches are dropped.
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
@@ -97,13 +96,15 @@ impl HubApp {
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let Self { parts, clock, ledger, listener, snapshots, .. } = self;
         let HubParts { network, settings, mqtt, secrets, simulated } = parts;
-        let token = operator_token(&settings.data_dir)?;
+        let token = keys::operator_token(&settings.data_dir)?;
+        let links = keys::link_keys(&settings.data_dir)?;
         let now = clock.now();
         let past = replayed(&network, &ledger, settings.poll_interval, now)?;
         let engine = evaluator::restored_engine(&*ledger, &settings, &network)?;
         let teller = Teller::restore(&*ledger, now)?;
         tell_of_rodaggio(&teller, &settings, &network, now);
-        let evaluator = Evaluator::new(network.clone(), settings.clone(), past, engine, teller, now);
+        let evaluator =
+            Evaluator::new(network.clone(), settings.clone(), past, engine, teller, now).with_links(links.clone());
         let (desk_in, desk) = mpsc::channel(QUEUE_REQUESTS_MAX);
         let mut tasks = Tasks::new();
 
@@ -153,7 +154,7 @@ impl HubApp {
             snapshots: snapshots.subscribe(),
             default_language: settings.web.language,
             public_url: settings.web.public_url.clone(),
-            desk: Some(Desk { requests: desk_in, token }),
+            desk: Some(Desk { requests: desk_in, token, links: links.clone(), proxies: settings.web.proxies.clone() }),
         };
         tasks.spawn("page", web::serve(listener, web, shutdown.clone()));
         tasks.spawn("pruning", prune(ledger.clone(), clock.clone(), shutdown.clone()));
@@ -168,30 +169,12 @@ impl HubApp {
             snapshots,
             outbox_wake,
             simulated,
+            links,
             desk,
         };
         tasks.spawn("lookout", Lookout::new(parts, evaluator).run(events, shutdown.clone()));
         tasks.run(shutdown).await
     }
-}
-
-/// The word that whoever changes something must show; made once, readable by this user alone.
-fn operator_token(dir: &std::path::Path) -> anyhow::Result<Secret> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-
-    let path = dir.join(TOKEN_FILE);
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.trim().len() >= 32 => return Ok(Secret::new(text.trim().to_owned())),
-        Ok(_) => {}
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        Err(e) => return Err(e).with_context(|| path.display().to_string()),
-    }
-    let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
-    file.and_then(|mut file| writeln!(file, "{token}")).with_context(|| path.display().to_string())?;
-    Ok(Secret::new(token))
 }
 
 /// Tells the journal who gets mails.

@@ -19,6 +19,8 @@ pub const TEXT_CHARS_MAX: usize = 500;
 const ACTS_MAX: usize = 200;
 /// Windows that are not over.
 const WINDOWS_MAX: usize = 1000;
+/// Of those, announced by one operator: a link in wrong hands leaves room for the others.
+const OPERATOR_WINDOWS_MAX: usize = 50;
 /// Windows that are over are kept in mind for so long; the store has them all.
 const WINDOW_KEPT: Duration = Duration::from_hours(90 * 24);
 /// A longer window is a slip of the pen: the alarm of a link would be off for good.
@@ -263,6 +265,8 @@ pub enum Refusal {
     BadWindow,
     #[error("there are {WINDOWS_MAX} windows already: remove some")]
     TooManyWindows,
+    #[error("this operator has {OPERATOR_WINDOWS_MAX} windows already: remove some")]
+    TooManyOfOperator,
     #[error("there is no maintenance window {0}")]
     NoWindow(u64),
     #[error("{0} must be given, on one line of at most {TEXT_CHARS_MAX} characters")]
@@ -369,8 +373,15 @@ impl Desk {
         if self.windows.values().any(|w| same(&w)) {
             return Ok(Touched::Nothing);
         }
-        if self.windows.values().filter(|w| w.removed.is_none() && w.to > now).count() >= WINDOWS_MAX {
+        let ahead = |own: bool| {
+            let of_operator = |w: &&Window| !own || w.wisp == window.wisp;
+            self.windows.values().filter(|w| w.removed.is_none() && w.to > now).filter(of_operator).count()
+        };
+        if ahead(false) >= WINDOWS_MAX {
             return Err(Refusal::TooManyWindows);
+        }
+        if window.wisp.is_some() && ahead(true) >= OPERATOR_WINDOWS_MAX {
+            return Err(Refusal::TooManyOfOperator);
         }
         let number = self.windows.keys().next_back().map_or(1, |last| last + 1);
         window.number = number;

@@ -18,6 +18,7 @@ mod observe;
 mod redundancy;
 mod scene;
 mod setting;
+pub mod signed;
 mod ways;
 
 pub use engine::Engine;

@@ -1,7 +1,7 @@
 //! Checked settings of a hub (`hub.toml`) and of an agent (`agent.toml`): no text left to parse, no default missing.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ impl HubSettings {
             mqtt: None,
             influx: None,
             mail: None,
-            web: WebSettings { listen: WEB_LISTEN, public_url: None, language },
+            web: WebSettings { listen: WEB_LISTEN, public_url: None, proxies: WEB_PROXIES.to_vec(), language },
             alert: AlertSettings::default(),
             notify: NotifySettings::default(),
             poll_interval: POLL_INTERVAL,
@@ -98,6 +98,9 @@ impl HubSettings {
 pub const POLL_INTERVAL: Duration = Duration::from_mins(1);
 /// Where the page listens, where nothing else is said.
 pub const WEB_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Reverse proxies, where nothing else is said.
+pub const WEB_PROXIES: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// InfluxDB 2 (or anything that speaks its write API).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,6 +154,8 @@ pub struct WebSettings {
     pub listen: SocketAddr,
     /// What mails link to; without it mails carry no links.
     pub public_url: Option<String>,
+    /// Whose `X-Forwarded-For` is believed; loopback by default.
+    pub proxies: Vec<IpAddr>,
     /// The page's language where the browser asks for neither.
     pub language: Language,
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::late::{Arrival, OwnClock};
 use crate::alert::desk::{Command, Refusal, Touched};
 use crate::alert::engine::Engine;
+use crate::alert::signed::LinkKeys;
 use crate::alert::{Condition, Incident};
 use crate::capacity::{FamilyFacts, NetworkState};
 use crate::config::settings::HubSettings;
@@ -108,6 +109,8 @@ pub struct Evaluator {
     /// Since when it hears nobody, if it has heard nobody since.
     quiet_since: UnixMillis,
     own_clock: OwnClock,
+    /// What links in mails to operators are signed with; without them mails carry none.
+    links: Option<LinkKeys>,
 }
 
 impl Evaluator {
@@ -125,7 +128,15 @@ impl Evaluator {
         let waited = heard.zip(alive).map_or(Duration::ZERO, |(heard, alive)| alive.since(heard));
         let quiet_since = blind.map_or(now - waited, |incident| incident.since);
         let state = replayed.state;
-        Self { network, settings, state, engine, teller, started_at: now, quiet_since, own_clock: OwnClock::default() }
+        let own_clock = OwnClock::default();
+        Self { network, settings, state, engine, teller, started_at: now, quiet_since, own_clock, links: None }
+    }
+
+    /// Mails to operators carry links that these keys sign.
+    #[must_use]
+    pub fn with_links(mut self, links: LinkKeys) -> Self {
+        self.links = Some(links);
+        self
     }
 
     pub fn state(&self) -> &NetworkState {
@@ -200,6 +211,7 @@ impl Evaluator {
             from: &mail.from,
             reply_to: mail.reply_to.as_deref(),
             public_url: settings.web.public_url.as_deref(),
+            links: self.links.as_ref(),
         });
         let incidents = self.engine.incidents();
         self.teller.step(Step {

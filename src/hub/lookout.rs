@@ -11,9 +11,10 @@ use super::charts;
 use super::evaluator::{Evaluated, Evaluator};
 use super::proof::ProofKeeper;
 use crate::alert::desk::Command;
+use crate::alert::signed::LinkKeys;
 use crate::alert::{Incident, IncidentState};
 use crate::config::settings::HubSettings;
-use crate::model::network::Network;
+use crate::model::network::{Language, Network};
 use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};
 use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::inbox::{InboxEvent, InboxHealth};
@@ -22,7 +23,7 @@ use crate::runtime::health::PartHealth;
 use crate::runtime::tasks::Shutdown;
 use crate::store::ledger::Ledger;
 use crate::store::{Document, DocumentStore, StoreError};
-use crate::web::desk::{DeskError, DeskRequest, History, NoticeLine};
+use crate::web::desk::{DeskError, DeskRequest, History, NoticeLine, Reasons};
 use crate::web::snapshot::{AgentProof, Snapshot};
 use crate::{catalogue, notify, wire};
 
@@ -40,6 +41,8 @@ pub struct LookoutParts {
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     pub outbox_wake: Arc<Notify>,
     pub simulated: bool,
+    /// What links in mails to operators are signed with.
+    pub links: LinkKeys,
     /// What people say and ask: from the page, the command line, links in mails.
     pub desk: mpsc::Receiver<DeskRequest>,
 }
@@ -255,7 +258,10 @@ impl Lookout {
         let mut notices: Vec<NoticeLine> = told.collect();
         notices.sort_by(|a, b| (a.at, &a.to).cmp(&(b.at, &b.to)));
         let case = self.evaluator.teller.desk.cases.get(&number).cloned().unwrap_or_default();
-        Some(History { incident, notices, case })
+        let network = &self.parts.network;
+        let reasons = |language| notify::story::reasons_of(network, &incident, language);
+        let reasons = Reasons { italian: reasons(Language::Italian), english: reasons(Language::English) };
+        Some(History { incident, notices, case, reasons })
     }
 
     /// The inbox, the ledger, then the parts that the settings name.

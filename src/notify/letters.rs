@@ -47,6 +47,7 @@ impl<'a> Letter<'a> {
             zone: self.zone.clone(),
             now: self.now,
             public_url: self.public_url,
+            link: None,
         })
     }
 

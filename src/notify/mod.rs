@@ -23,7 +23,7 @@ pub mod report;
 pub mod smtp;
 mod staff;
 pub mod step;
-mod story;
+pub mod story;
 mod updates;
 mod wisp;
 mod words;

@@ -11,6 +11,7 @@ use super::story::Story;
 use super::{Attachment, Mail, NoticeKind, Recipient, contact, generic, report, staff, updates, wisp, words};
 use crate::alert::desk::Desk;
 use crate::alert::incident::EvidenceEnd;
+use crate::alert::signed::{Grant, LinkKeys};
 use crate::alert::{Condition, Direction, Incident, Severity, Subject};
 use crate::model::network::Network;
 use crate::model::{EdgeId, UnixMillis};
@@ -23,6 +24,16 @@ pub struct Sender<'a> {
     pub reply_to: Option<&'a str>,
     /// Without it mails carry no links.
     pub public_url: Option<&'a str>,
+    /// What links to operators are signed with; without it they carry none.
+    pub links: Option<&'a LinkKeys>,
+}
+
+impl Sender<'_> {
+    /// The link of an incident's operator.
+    fn link(&self, network: &Network, incident: &Incident, recipient: &Recipient) -> Option<String> {
+        let grant = Grant::of(incident).filter(|grant| *recipient == Recipient::Wisp(grant.wisp.clone()))?;
+        Some(self.links?.address(self.public_url?, &network.id, &grant))
+    }
 }
 
 /// What a mail is made from, besides the notice itself.
@@ -102,6 +113,7 @@ fn about_one(material: Material<'_>, notice: &Notice, incident: &Incident) -> Op
     let Material { network, now, sender, thread, .. } = material;
     let recipient = &notice.recipient;
     let (to, language) = addresses(network, recipient)?;
+    let link = sender.link(network, incident, recipient);
     let story = Story {
         network,
         incident,
@@ -110,6 +122,7 @@ fn about_one(material: Material<'_>, notice: &Notice, incident: &Incident) -> Op
         zone: TimeZone::get(&network.time_zone).unwrap_or(TimeZone::UTC),
         now,
         public_url: sender.public_url,
+        link: link.as_deref(),
     };
     let address = address_of(sender.from);
     let subject = match recipient {

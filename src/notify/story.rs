@@ -25,6 +25,16 @@ pub struct Story<'a> {
     pub zone: TimeZone,
     pub now: UnixMillis,
     pub public_url: Option<&'a str>,
+    /// The recipient's own signed link, where the mail goes to the incident's operator.
+    pub link: Option<&'a str>,
+}
+
+/// Why the probable cause of an incident was found, in sentences; empty where there is nothing to say, or where the ends
+/// are those of another operator's link.
+pub fn reasons_of(network: &Network, incident: &Incident, language: Language) -> String {
+    let (zone, now) = (TimeZone::UTC, incident.changed_at);
+    let story = Story { network, incident, language, zone, now, public_url: None, link: None };
+    if story.ends().is_empty() { String::new() } else { story.reasons().trim().to_owned() }
 }
 
 impl Story<'_> {
@@ -438,7 +448,8 @@ impl Story<'_> {
 
     /// Where the incident can be followed; `None` where there is no public address.
     pub fn page(&self) -> Option<String> {
-        self.public_url.map(|url| format!("{}/i/{}", url.trim_end_matches('/'), self.incident.number))
+        let staff = || self.public_url.map(|url| format!("{}/i/{}", url.trim_end_matches('/'), self.incident.number));
+        self.link.map(str::to_owned).or_else(staff)
     }
 
     pub fn signature(&self, from: &str) -> String {

@@ -10,6 +10,7 @@ use super::render::{Material, Sender, compose, render};
 use super::{Mail, NoticeKind, Recipient, chart, message};
 use crate::alert::desk::{Act, Command, Desk};
 use crate::alert::incident::*;
+use crate::alert::signed::LinkKeys;
 use crate::config::settings::NotifySettings;
 use crate::model::network::*;
 use crate::model::*;
@@ -18,7 +19,9 @@ const SENDER: Sender<'_> = Sender {
     from: "Unione Montana Alta Langa <rete@unione.example>",
     reply_to: Some("rete@unione.example"),
     public_url: Some("https://vedetta.example"),
+    links: Some(&KEYS),
 };
+const KEYS: LinkKeys = LinkKeys::new([7; 32]);
 
 fn at(text: &str) -> UnixMillis {
     UnixMillis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())

@@ -312,19 +312,18 @@ fn computed(story: &Story<'_>) -> String {
 }
 
 fn requests(story: &Story<'_>) -> Vec<String> {
-    let page = story.page();
-    let take = match (page, story.italian()) {
-        (Some(page), true) => {
-            format!("Presa in carico: rispondete indicando il vostro numero di ticket. Situazione: {page}")
-        }
+    let take = match (story.link, story.italian()) {
+        (Some(link), true) => format!("Presa in carico, numero di ticket e tempi di ripristino: {link}"),
         (None, true) => "Presa in carico: rispondete a questo messaggio indicando il vostro numero di ticket.".into(),
-        (Some(page), false) => format!("Acknowledgement: reply with your ticket number. Situation: {page}"),
+        (Some(link), false) => format!("Acknowledgement, ticket number and expected repair: {link}"),
         (None, false) => "Acknowledgement: reply to this message with your ticket number.".into(),
     };
-    let works = story.pick(
-        "Se sono lavori programmati, segnalatelo nella stessa risposta.",
-        "If this is planned work, say so in the same reply.",
-    );
+    let works = match (story.link.is_some(), story.italian()) {
+        (true, true) => "Se sono lavori programmati, annunciateli dalla stessa pagina.",
+        (false, true) => "Se sono lavori programmati, segnalatelo nella stessa risposta.",
+        (true, false) => "If this is planned work, announce it on the same page.",
+        (false, false) => "If this is planned work, say so in the same reply.",
+    };
     vec![take, check(story), works.into()]
 }
 

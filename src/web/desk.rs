@@ -4,13 +4,13 @@
 //! machine (a loopback peer) and with the word of the operator's token file in the `Authorization` header, which no
 //! page elsewhere can make a browser send.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 use jiff::civil::{DateTime, Time};
@@ -23,6 +23,7 @@ use super::figures::LocalClock;
 use super::listen::Bounded;
 use super::{SharedState, api, json};
 use crate::alert::desk::{self, Act, Case, Command, Refusal, Touched};
+use crate::alert::signed::LinkKeys;
 use crate::alert::{Incident, IncidentState};
 use crate::config::secret::Secret;
 use crate::config::text::parse_duration;
@@ -41,6 +42,19 @@ pub struct Desk {
     pub requests: mpsc::Sender<DeskRequest>,
     /// Whoever shows it may change things.
     pub token: Secret,
+    /// What links in mails and forms are signed with.
+    pub links: LinkKeys,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpAddr>,
+}
+
+impl Desk {
+    /// Whether this is the operator's token. All of it is compared, so that the time taken says nothing.
+    pub(super) fn knows(&self, shown: &str) -> bool {
+        let wanted = self.token.expose().as_bytes();
+        let start = shown.len() ^ wanted.len();
+        shown.bytes().zip(wanted).fold(start, |differs, (a, b)| differs | usize::from(a ^ b)) == 0
+    }
 }
 
 /// What is asked of the loop.
@@ -87,6 +101,15 @@ pub struct History {
     pub incident: Incident,
     pub notices: Vec<NoticeLine>,
     pub case: Case,
+    /// Why the probable cause was found, in sentences.
+    pub reasons: Reasons,
+}
+
+/// One text in both languages.
+#[derive(Debug, Clone, Default)]
+pub struct Reasons {
+    pub italian: String,
+    pub english: String,
 }
 
 /// Who is at the other end of a connection.
@@ -213,7 +236,7 @@ pub struct Failure {
     pub error: String,
 }
 
-async fn ask<T>(desk: &Desk, request: impl FnOnce(oneshot::Sender<T>) -> DeskRequest) -> Option<T> {
+pub(super) async fn ask<T>(desk: &Desk, request: impl FnOnce(oneshot::Sender<T>) -> DeskRequest) -> Option<T> {
     let (reply, answer) = oneshot::channel();
     let asked = async {
         desk.requests.send(request(reply)).await.ok()?;
@@ -283,7 +306,7 @@ fn shown(snapshot: &super::snapshot::Snapshot, history: &History) -> Shown {
     }
 }
 
-fn contract(history: &History, now: UnixMillis, time: &impl Fn(UnixMillis) -> String) -> ContractClock {
+pub(super) fn contract(history: &History, now: UnixMillis, time: &impl Fn(UnixMillis) -> String) -> ContractClock {
     let (incident, case) = (&history.incident, &history.case);
     let restored = incident.recovered_at();
     let end = restored.unwrap_or(now);
@@ -355,18 +378,24 @@ pub(super) async fn status(State(shared): SharedState, headers: HeaderMap) -> Re
     json(&answer, &headers)
 }
 
+/// Who asks, as the connection tells.
+pub(super) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip().to_canonical())
+}
+
+/// Whether somebody on this very machine asks.
+pub(super) fn is_local(extensions: &Extensions) -> bool {
+    peer(extensions).is_some_and(|ip| ip.is_loopback())
+}
+
 /// Why a request may not change anything, if so: 403 from elsewhere, 401 without the word.
 fn refusal(desk: &Desk, request: &Request) -> Option<Response> {
-    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
-    if !peer.is_some_and(|ip| ip.to_canonical().is_loopback()) {
+    if !is_local(request.extensions()) {
         return Some(failed(StatusCode::FORBIDDEN, "changes are made on the hub's own machine only"));
     }
     let shown = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let shown = shown.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default();
-    // All of it is compared, so that the time taken says nothing.
-    let wanted = desk.token.expose().as_bytes();
-    let differs = shown.bytes().zip(wanted).fold(shown.len() ^ wanted.len(), |acc, (a, b)| acc | usize::from(a ^ b));
-    (differs != 0)
+    (!desk.knows(shown))
         .then(|| failed(StatusCode::UNAUTHORIZED, "the operator's token is missing or wrong: see --token-file"))
 }
 
@@ -415,7 +444,7 @@ fn read(body: &[u8], zone: &TimeZone, now: UnixMillis) -> Result<(Command, Strin
 }
 
 /// `15:30` (today, or tomorrow where that is over), `2026-11-24 15:30`, RFC 3339, or a span from now.
-fn moment(text: &str, zone: &TimeZone, now: UnixMillis) -> Option<UnixMillis> {
+pub(super) fn moment(text: &str, zone: &TimeZone, now: UnixMillis) -> Option<UnixMillis> {
     let text = text.trim();
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return Some(UnixMillis(at.as_millisecond()));

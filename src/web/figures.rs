@@ -84,6 +84,11 @@ impl LocalClock {
         self.zoned(at).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
+    /// `2026-11-24T06:42`: what a form's field for a date and a time holds.
+    pub fn local(&self, at: UnixMillis) -> String {
+        self.zoned(at).strftime("%Y-%m-%dT%H:%M").to_string()
+    }
+
     /// `06:42` today, `23 nov 21:10` this year, `23 nov 2025 21:10` before.
     pub fn moment(&self, at: UnixMillis, language: Language) -> String {
         moment(self.zoned(at).datetime(), self.zoned(self.now).datetime(), language)

@@ -8,15 +8,20 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// The one address that takes a POST; it checks for itself who asks.
+/// The address of the API that takes a POST; it checks for itself who asks.
 pub const CHANGES: &str = "/api/v1/desk";
+
+/// Pages with forms: of one incident, for the staff and for its operator. Each checks for itself who asks.
+const FORMS: [&str; 2] = ["/i/", "/l/"];
 
 /// Everything comes from this program itself, and nothing may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The same without scripts, with forms.
+const POLICY_OF_FORMS: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+                               form-action 'self'; frame-ancestors 'none'";
 
-const HEADERS: [(HeaderName, &str); 6] = [
-    (header::CONTENT_SECURITY_POLICY, POLICY),
+const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -49,17 +54,23 @@ impl Hosts {
     }
 }
 
+fn has_forms(path: &str) -> bool {
+    FORMS.iter().any(|prefix| path.starts_with(prefix))
+}
+
 fn is_allowed(request: &Request) -> bool {
     match *request.method() {
         Method::GET | Method::HEAD => true,
-        Method::POST => request.uri().path() == CHANGES,
+        Method::POST => request.uri().path() == CHANGES || has_forms(request.uri().path()),
         _ => false,
     }
 }
 
-/// Refuses unknown hosts (421) and everything but GET, HEAD and a POST of [`CHANGES`] (405); adds the security headers to every answer.
+/// Refuses unknown hosts (421) and everything but GET, HEAD and a POST of [`CHANGES`] or of a page with
+/// forms (405); adds the security headers to every answer.
 pub async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|v| v.to_str().ok());
+    let policy = if has_forms(request.uri().path()) { POLICY_OF_FORMS } else { POLICY };
     let mut response = if !host.is_some_and(|h| hosts.allows(h)) {
         let why = "This host name is not known here: use localhost, an address, or the host of public_url.\n";
         (StatusCode::MISDIRECTED_REQUEST, why).into_response()
@@ -69,6 +80,7 @@ pub async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next
         next.run(request).await
     };
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -1,6 +1,6 @@
-//! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`].
+//! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`] and [`forms`].
 //!
-//! `/` page (`/delivery`: its part about data collection), `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
+//! `/` page (`/delivery`: its part about data collection), `/i/…` one incident, `/l/…` the same by an operator's signed link, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
 //!
 //! Limits: [`listen::CONNECTIONS_MAX`] connections, [`listen::IDLE_MAX`] without a byte, [`EVENT_STREAMS_MAX`] event
@@ -11,9 +11,11 @@ pub mod api;
 mod assets;
 pub mod desk;
 pub mod figures;
+mod forms;
 mod guard;
 pub mod incidents;
 pub mod language;
+mod limit;
 mod listen;
 pub mod map;
 pub mod metrics;
@@ -30,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -70,6 +72,8 @@ pub struct WebState {
 struct Shared {
     state: WebState,
     streams: Arc<Semaphore>,
+    /// Of signed links.
+    limit: limit::Limit,
     shutdown: Option<Shutdown>,
 }
 
@@ -95,11 +99,16 @@ pub async fn serve(listener: TcpListener, state: WebState, mut shutdown: Shutdow
 
 fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
     let hosts = guard::Hosts::new(state.public_url.as_deref());
-    let shared = Arc::new(Shared { state, streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)), shutdown });
+    let streams = Arc::new(Semaphore::new(EVENT_STREAMS_MAX));
+    let shared = Arc::new(Shared { state, streams, limit: limit::Limit::default(), shutdown });
+    let forms = Router::new()
+        .route("/i/{number}", get(forms::incident).post(forms::change_by_staff))
+        .route("/l/{token}", get(forms::link).post(forms::change_by_link))
+        .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX));
     Router::new()
         .route("/", get(page))
         .route("/fragment", get(fragment))
-        .route("/i/{number}", get(incident))
+        .merge(forms)
         .route("/delivery", get(delivery))
         .route("/assets/{name}", get(asset))
         .route("/favicon.ico", get(|| asset(Path("icon.svg".to_owned()))))
@@ -149,11 +158,6 @@ fn html(rendered: Result<String, askama::Error>, language: Language, headers: &H
         }
         Err(error) => failure("page", &error),
     }
-}
-
-/// What mails link to: the incident's place on the page.
-async fn incident(Path(number): Path<u64>) -> Redirect {
-    Redirect::to(&format!("/#VED-{number}"))
 }
 
 /// How the agents' data arrive: a part of the page.

@@ -3,10 +3,12 @@
 //! The templates (`src/web/templates`) escape everything; no text is ever marked safe, and no style or script stands
 //! inside the page (the Content-Security-Policy forbids both), so widths of bars are SVG attributes.
 
+mod case;
 mod drawing;
 mod hub;
 mod incident;
 mod link;
+pub mod sheet;
 mod site;
 
 use askama::Template;

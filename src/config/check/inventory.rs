@@ -209,13 +209,17 @@ fn sector(raw: &Raw) -> Option<Sector> {
     })
 }
 
-fn backhaul(raw: &Raw) -> Option<Backhaul> {
-    let contract = raw.table("contract")?;
+/// A list of IP addresses.
+pub fn addresses(raw: &Raw, key: &str) -> Vec<IpAddr> {
     let address = |item: &Item| match item.value {
         Value::Address(address) => Some(address),
         _ => None,
     };
-    let outside: Vec<IpAddr> = raw.items("outside").iter().filter_map(address).collect();
+    raw.items(key).iter().filter_map(address).collect()
+}
+
+fn backhaul(raw: &Raw) -> Option<Backhaul> {
+    let contract = raw.table("contract")?;
     Some(Backhaul {
         id: BackhaulId::parse(raw.text("id")?).ok()?,
         site: reference(raw, "site", SiteId::parse)?,
@@ -223,7 +227,7 @@ fn backhaul(raw: &Raw) -> Option<Backhaul> {
         contract_downstream_mbps: contract.number("downstream_mbps")?,
         contract_upstream_mbps: contract.number("upstream_mbps")?,
         gateway: raw.address("gateway"),
-        outside,
+        outside: addresses(raw, "outside"),
         cost: u32::try_from(raw.integer("cost")?).ok()?,
     })
 }

@@ -173,6 +173,7 @@ fn web(raw: &Raw, findings: &mut Findings) -> Option<WebSettings> {
     Some(WebSettings {
         listen,
         public_url: raw.text("public_url").map(str::to_owned),
+        proxies: inventory::addresses(raw, "proxies"),
         language: inventory::language(raw).unwrap_or(Language::Italian),
     })
 }

@@ -97,6 +97,12 @@ static WEB: Table = Table {
     keys: &[
         default("listen", Kind::Socket, "\"127.0.0.1:8080\"", "Address and port. The page has no accounts yet."),
         optional("public_url", Kind::Url, "mails carry no links", "Where people find the page from outside."),
+        default(
+            "proxies",
+            Kind::Addresses,
+            "[\"127.0.0.1\", \"::1\"]",
+            "Reverse proxies: only from these is `X-Forwarded-For` believed, which tells the readers of signed links apart.",
+        ),
         default("language", Kind::Choice(LANGUAGES), "\"it\"", "Language where the browser asks for neither."),
     ],
 };

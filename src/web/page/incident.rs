@@ -13,6 +13,7 @@ const NAMES_MAX: usize = 12;
 
 pub struct Card {
     pub token: String,
+    pub number: u64,
     pub class: &'static str,
     pub condition: &'static str,
     pub severity: &'static str,
@@ -37,6 +38,7 @@ pub struct Evidence {
 
 pub struct Line {
     pub token: Option<String>,
+    pub number: u64,
     pub name: String,
     pub condition: &'static str,
     pub since: String,
@@ -73,6 +75,7 @@ pub fn closed(c: &Context<'_>) -> Vec<Line> {
 fn line(c: &Context<'_>, i: &Incident) -> Line {
     Line {
         token: (i.number > 0).then(|| i.token()),
+        number: i.number,
         name: name(c, i),
         condition: words::condition(i.condition, c.language),
         since: c.moment(i.since),
@@ -80,7 +83,7 @@ fn line(c: &Context<'_>, i: &Incident) -> Line {
     }
 }
 
-fn name(c: &Context<'_>, i: &Incident) -> String {
+pub fn name(c: &Context<'_>, i: &Incident) -> String {
     let name = subject_name(c.snapshot, &i.subject);
     match (&i.subject, c.language) {
         (Subject::Agent(_), Language::Italian) => format!("Agente di {name}"),
@@ -89,13 +92,14 @@ fn name(c: &Context<'_>, i: &Incident) -> String {
     }
 }
 
-fn card(c: &Context<'_>, i: &Incident) -> Card {
+pub fn card(c: &Context<'_>, i: &Incident) -> Card {
     let network = &c.snapshot.network;
     let consequences = c.snapshot.incidents.iter().filter(|o| is_open(o) && o.caused_by.contains(&i.number));
     Card {
         token: i.token(),
+        number: i.number,
         class: match (i.state, i.condition) {
-            (IncidentState::Closing, _) => "closing",
+            (IncidentState::Closing | IncidentState::Closed, _) => "closing",
             (_, Condition::LinkDown | Condition::SamplesLost) => "down",
             (_, Condition::OnStandby) => "standby",
             (_, Condition::DeviceDown | Condition::ServiceUnreachable | Condition::HubBlind) => "down",
