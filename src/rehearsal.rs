@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use scenario::{Given, Scenario, read};
-pub use stage::{Transcript, run};
+pub use stage::{Sent, Transcript, run};
 pub use verdict::Failure;
 
 use crate::config::problem::Problem;

@@ -1,0 +1,95 @@
+//! The scenarios that we ship: each goes as it expects, and a restart of the hub at any moment of any of them changes
+//! no mail. `-- --full` of this is `VEDETTA_FULL=1`: every moment of every scenario, instead of some of each.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use vedetta::rehearsal::{self, Given, Scenario, Transcript};
+
+/// At least so many are shipped.
+const SCENARIOS_MIN: usize = 40;
+/// Moments of a restart that are tried of each scenario in the short run.
+const MOMENTS: usize = 4;
+
+fn shipped() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/scenarios/tests");
+    rehearsal::files(&dir).expect("the shipped scenarios")
+}
+
+/// All on both cores.
+fn each(files: &[PathBuf], check: impl Fn(&Path) -> Vec<String> + Sync) {
+    let next = AtomicUsize::new(0);
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let work = || {
+            let mut wrong = Vec::new();
+            while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                wrong.extend(check(file));
+            }
+            wrong
+        };
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_shipped_scenario_goes_as_expected() {
+    let files = shipped();
+    assert!(files.len() >= SCENARIOS_MIN, "{} scenarios", files.len());
+    each(&files, |file| {
+        let played = rehearsal::play(file, &Given::default());
+        if played.is_well() { Vec::new() } else { vec![rehearsal::render(&[played], false)] }
+    });
+}
+
+/// What people got: when, who, what kind, about what, in which words.
+fn mails(transcript: &Transcript) -> Vec<String> {
+    let one = |s: &rehearsal::Sent| format!("{:>8} s  {s} about {:?}", s.at.as_secs(), s.incidents);
+    transcript.sent.iter().map(one).collect()
+}
+
+fn played(scenario: &Scenario, restarts: &dyn Fn(usize) -> bool) -> Transcript {
+    rehearsal::run(scenario, restarts).expect("documents in memory")
+}
+
+/// Spread over the scenario, other ones for each file: a small generator with the file's name as its seed.
+fn moments(file: &Path, evaluations: usize) -> Vec<usize> {
+    if std::env::var_os("VEDETTA_FULL").is_some() {
+        return (0..evaluations).collect();
+    }
+    let mut state = file.to_string_lossy().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % evaluations.max(1)
+    };
+    (0..MOMENTS).map(|_| next()).collect()
+}
+
+#[test]
+fn a_restart_at_any_moment_changes_no_mail() {
+    each(&shipped(), |file| {
+        let Ok(scenario) = rehearsal::read(file, &Given::default()) else {
+            return vec![format!("{}: cannot be read", file.display())];
+        };
+        let whole = played(&scenario, &|_| false);
+        let expected = mails(&whole);
+        let mut wrong = Vec::new();
+        let mut compare = |name: String, restarts: &dyn Fn(usize) -> bool| {
+            let got = mails(&played(&scenario, restarts));
+            if got != expected {
+                let lost = expected.iter().filter(|mail| !got.contains(mail)).map(|mail| format!("\n  - {mail}"));
+                let new = got.iter().filter(|mail| !expected.contains(mail)).map(|mail| format!("\n  + {mail}"));
+                let differ: String = lost.chain(new).take(12).collect();
+                wrong.push(format!("{}: restarted {name}:{differ}", file.display()));
+            }
+        };
+        for moment in moments(file, whole.evaluations) {
+            compare(format!("after evaluation {moment}"), &|step| step == moment);
+        }
+        compare("after every evaluation".to_owned(), &|_| true);
+        wrong
+    });
+}
