@@ -12,8 +12,6 @@ mod stage;
 mod verdict;
 mod world;
 
-#[cfg(test)]
-mod tests;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
