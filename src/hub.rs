@@ -1,5 +1,6 @@
 //! Wiring of a hub: MQTT inbox -> ledger -> picture of the network -> incidents -> mails, page, sinks.
 
+mod charts;
 pub mod evaluator;
 mod late;
 pub mod lookout;

@@ -5,32 +5,36 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use support::{Server, daemon, free_udp_port};
+use support::{Server, daemon, free_udp_port, wait_for};
 use vedetta::config::secret::Secret;
 use vedetta::model::network::{AuthProtocol, PrivProtocol};
 use vedetta::probe::access::Access;
 use vedetta::probe::command::{ProbeError, ProbeOptions, ProbeReport, probe};
 use vedetta::probe::snmp::SnmpError;
 
-/// Users of every protocol that Debian's snmpd has; it was built without AES-192 and AES-256, which the tests beside
-/// `probe/snmp.rs` try against another agent.
-const USERS: [(&str, (&str, AuthProtocol), (&str, PrivProtocol)); 6] = [
+/// Users of every protocol that Debian's snmpd has: with AES-192 and AES-256, their keys longer than the digest of SHA-1
+/// among them.
+const USERS: [(&str, (&str, AuthProtocol), (&str, PrivProtocol)); 9] = [
     ("md5-des", ("MD5", AuthProtocol::Md5), ("DES", PrivProtocol::Des)),
     ("sha-des", ("SHA", AuthProtocol::Sha1), ("DES", PrivProtocol::Des)),
     ("sha224-aes", ("SHA-224", AuthProtocol::Sha224), ("AES", PrivProtocol::Aes128)),
     ("sha256-des", ("SHA-256", AuthProtocol::Sha256), ("DES", PrivProtocol::Des)),
     ("sha384-aes", ("SHA-384", AuthProtocol::Sha384), ("AES", PrivProtocol::Aes128)),
     ("sha512-aes", ("SHA-512", AuthProtocol::Sha512), ("AES", PrivProtocol::Aes128)),
+    ("sha-aes192", ("SHA", AuthProtocol::Sha1), ("AES-192", PrivProtocol::Aes192)),
+    ("sha-aes256", ("SHA", AuthProtocol::Sha1), ("AES-256", PrivProtocol::Aes256)),
+    ("sha256-aes256", ("SHA-256", AuthProtocol::Sha256), ("AES-256", PrivProtocol::Aes256)),
 ];
 
 /// snmpd on a loopback port of its own, until it is dropped.
 struct Snmpd {
     process: Server,
     address: SocketAddr,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Snmpd {
@@ -53,10 +57,24 @@ impl Snmpd {
              sysObjectID 1.3.6.1.4.1.99999.1\n"
         );
         std::fs::write(&config, text).unwrap();
+        Self { process: Self::process(dir.path()), address, dir }
+    }
+
+    /// What snmpd keeps across restarts, its engine's id and engineBoots, is a file of the same name as its settings and
+    /// would take their place in the same directory; and it is read only where SNMPCONFPATH has it too, never with -C.
+    fn process(dir: &Path) -> Server {
+        let kept = dir.join("kept");
         let mut command = Command::new(daemon("snmpd", "snmpd"));
-        command.args(["-f", "-Lf", "/dev/null", "-C", "-I", "-smux", "-c"]).arg(&config);
-        let process = Server::silent("snmpd", command.env("SNMP_PERSISTENT_DIR", dir.path()));
-        Self { process, address, _dir: dir }
+        command.args(["-f", "-Lf", "/dev/null", "-m", "", "-I", "-smux"]);
+        command.env("SNMPCONFPATH", std::env::join_paths([dir, &kept]).unwrap());
+        Server::silent("snmpd", command.env("SNMP_PERSISTENT_DIR", kept))
+    }
+
+    /// As a radio does: engineBoots goes up, engineTime and sysUpTime begin anew.
+    fn reboot(&mut self) {
+        self.process.signal("TERM");
+        wait_for("snmpd to end", || self.process.child().try_wait().unwrap());
+        self.process = Self::process(self.dir.path());
     }
 
     async fn probe(&self, access: Access) -> Result<ProbeReport, ProbeError> {
@@ -146,6 +164,35 @@ async fn snmpd_tells_the_interfaces() {
     // At most what was just asked and answered, and whatever else this machine tells itself.
     let mbps = lo.readings["throughput_rx_mbps"].get();
     assert!(mbps.is_some_and(|mbps| mbps >= 0.0) || lo.readings["rate_mbps"].get().is_none(), "{:?}", lo.readings);
+}
+
+/// The first poll after the restart is answered: the new time window is learnt from the Report, within that poll.
+#[tokio::test]
+async fn snmpd_that_restarts_is_read_by_the_next_poll() {
+    use vedetta::probe::device::{Manner, Poller};
+    use vedetta::probe::snmp::{Session, SnmpGet as _};
+    use vedetta::runtime::clock::SystemClock;
+
+    let mut snmpd = Snmpd::start();
+    let access = v3("auth-password", "priv-password");
+    snmpd.probe_when_up(&access).await.unwrap();
+    let session = Session::new(snmpd.address, access.clone(), Duration::from_secs(2));
+    let mut poller = Poller::new(session, Manner { ports: vec!["lo".into()], ..Manner::default() });
+    let clock = SystemClock::shared();
+    poller.poll(&*clock).await.unwrap();
+    poller.poll(&*clock).await.unwrap();
+    for _ in 0..2 {
+        let before = poller.session.counts();
+        snmpd.reboot();
+        // A session of its own tells when it listens again; the poller's still believes the former boot.
+        let other = v3("auth-password", "priv-password");
+        snmpd.probe_when_up(&other).await.unwrap();
+        let polled = poller.poll(&*clock).await.unwrap();
+        assert!(polled.uptime_secs.get().is_some_and(|secs| secs < 60.0), "{:?}", polled.uptime_secs);
+        let after = poller.session.counts();
+        assert!(after.requests - before.requests <= 3, "{before:?} {after:?}");
+        assert_eq!(after.timeouts, before.timeouts);
+    }
 }
 
 #[tokio::test]

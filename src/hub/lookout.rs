@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
+use super::charts;
 use super::evaluator::{Evaluated, Evaluator};
 use super::proof::ProofKeeper;
 use crate::alert::desk::Command;
@@ -122,6 +123,7 @@ impl Lookout {
         for incident in &changed {
             log(incident, &before);
         }
+        let written = charts::illustrated(&self.parts.ledger, &self.parts.network, written).await;
         self.memory.unsaved.extend(written.documents);
         self.derive(now, &view).await;
         self.save().await;

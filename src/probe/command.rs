@@ -62,7 +62,7 @@ fn hint(error: &SnmpError) -> &'static str {
         SnmpError::Refused => "Check the user, its passwords and its protocols",
         SnmpError::Malformed => "Something else than SNMP may use that port",
         SnmpError::Unreachable(_) => "Nothing listens there, or no route leads there",
-        SnmpError::Setup(_) => "This is a problem of this machine, not of the device",
+        SnmpError::Setup(_) | SnmpError::NotAsked(_) => "This is a problem of this machine, not of the device",
     }
 }
 

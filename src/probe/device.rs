@@ -17,7 +17,7 @@ use super::value::{Answers, Oid, Value};
 use crate::model::{Missing, MonoMillis, Reading, UnixMillis};
 use crate::runtime::clock::Clock;
 
-/// After this long model, firmware, rows and ports are looked up again.
+/// After this long, more or less, model, firmware, rows and ports are looked up again.
 const LEARN_AGAIN: Duration = Duration::from_hours(1);
 /// Tables that may have changed, by a count that differs, are looked at again after so many polls.
 const SUSPECT_POLLS: u32 = 10;
@@ -92,11 +92,20 @@ pub struct Poller<S> {
     pub session: S,
     manner: Manner,
     known: Option<Known>,
+    learn_again: Duration,
 }
 
 impl<S: SnmpGet> Poller<S> {
     pub fn new(session: S, manner: Manner) -> Self {
-        Self { session, manner, known: None }
+        Self { session, manner, known: None, learn_again: LEARN_AGAIN }
+    }
+
+    /// Learns again after as much more or less than an hour, -0.25 to 0.25, so that devices which were all learnt at
+    /// once are not learnt so for ever.
+    #[must_use]
+    pub fn learning_off_the_hour(mut self, part: f64) -> Self {
+        self.learn_again = LEARN_AGAIN.mul_f64(1.0 + part.clamp(-0.25, 0.25));
+        self
     }
 
     /// Whether the next poll has nothing to learn first.
@@ -116,7 +125,7 @@ impl<S: SnmpGet> Poller<S> {
 
     /// Asks the device everything that its family offers.
     pub async fn poll(&mut self, clock: &dyn Clock) -> Result<Polled, SnmpError> {
-        let fresh = |at: MonoMillis| clock.mono().since(at) <= LEARN_AGAIN;
+        let fresh = |at: MonoMillis| clock.mono().since(at) <= self.learn_again;
         if !self.known.as_ref().and_then(|k| k.learnt_at).is_some_and(fresh) {
             self.learn(clock).await?;
         }

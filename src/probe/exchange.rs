@@ -62,6 +62,11 @@ impl Counters {
     }
 }
 
+/// This machine has no socket to spare: too many open files, no free port. No device's fault.
+#[derive(Debug, thiserror::Error)]
+#[error("this machine has no socket to spare: {0}")]
+pub struct NoSocket(#[from] std::io::Error);
+
 /// The transport towards one device.
 #[derive(Debug, Clone)]
 pub struct Exchange {
@@ -88,7 +93,7 @@ impl Exchange {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        let socket = UdpSocket::bind(any).await?;
+        let socket = UdpSocket::bind(any).await.map_err(|e| std::io::Error::new(e.kind(), NoSocket(e)))?;
         socket.connect(self.target).await?;
         Ok(socket)
     }
@@ -113,8 +118,8 @@ impl Transport for Exchange {
     {
         let started = Instant::now();
         let deadline = registration.deadline();
-        self.counters.requests.fetch_add(1, Ordering::Relaxed);
         let socket = self.socket().await.map_err(|e| self.network(e).boxed())?;
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
         match timeout_at(deadline, socket.send(data)).await {
             Err(_) => return Err(self.timed_out(started).boxed()),
             Ok(sent) => sent.map_err(|e| self.network(e).boxed())?,

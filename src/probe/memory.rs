@@ -25,6 +25,8 @@ pub struct Speech {
     pub version: Version,
     /// Variables that fit one of its answers.
     pub variables: usize,
+    /// Whether it answers GETBULK, if that was tried.
+    pub bulk: Option<bool>,
 }
 
 /// What is remembered of one device.
@@ -119,6 +121,8 @@ struct Line {
     snmp: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     variables: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bulk: Option<bool>,
     radios: BTreeMap<String, RadioLine>,
 }
 
@@ -148,6 +152,7 @@ pub fn encode(device: &str, memory: &DeviceMemory) -> String {
         device: device.to_owned(),
         snmp: memory.speech.map(|s| s.version.as_str().to_owned()),
         variables: memory.speech.map(|s| s.variables),
+        bulk: memory.speech.and_then(|s| s.bulk),
         radios: memory.radios.iter().map(radio).collect(),
     };
     let json = serde_json::to_string(&line).expect("maps of texts are JSON");
@@ -172,7 +177,7 @@ pub fn decode(line: &str) -> Option<(String, DeviceMemory)> {
         names.filter_map(|(name, firmware)| Some((RADIO.field(&name)?.name, firmware))).collect::<Firmwares>()
     };
     let version = line.snmp.and_then(|text| Version::ALL.into_iter().find(|v| v.as_str() == text));
-    let speech = version.zip(line.variables).map(|(version, variables)| Speech { version, variables });
+    let speech = version.zip(line.variables).map(|(version, variables)| Speech { version, variables, bulk: line.bulk });
     let radios = line.radios.into_iter().take(RADIOS_MAX);
     let radios =
         radios.map(|(tag, radio)| (tag, RadioMemory { offered: turned(radio.offered), lost: turned(radio.lost) }));

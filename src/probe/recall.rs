@@ -177,7 +177,7 @@ mod tests {
 
     #[expect(clippy::field_reassign_with_default, reason = "its other fields are private")]
     fn memory(variables: usize) -> DeviceMemory {
-        let speech = super::super::memory::Speech { version: super::super::access::Version::V1, variables };
+        let speech = super::super::memory::Speech { version: super::super::access::Version::V1, variables, bulk: None };
         let mut memory = DeviceMemory::default();
         memory.speech = Some(speech);
         memory

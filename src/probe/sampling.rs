@@ -18,7 +18,8 @@ const INFO_AGAIN: Duration = Duration::from_hours(1);
 /// How a poll went, for the measurement `device`.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome {
-    pub up: bool,
+    /// Whether it answered; missing where it could not be asked.
+    pub up: Reading,
     pub poll_ms: Reading,
     pub uptime_secs: Reading,
     pub counts: Counts,
@@ -52,7 +53,7 @@ impl DeviceSamples {
     /// The sample `device`, which every poll has, answered or not.
     pub fn device(&self, at: UnixMillis, outcome: Outcome) -> Sample {
         let mut sample = self.sample(&DEVICE, at);
-        sample.set("snmp_up_flag", Reading::value(f64::from(u8::from(outcome.up))));
+        sample.set("snmp_up_flag", outcome.up);
         sample.set("poll_ms", outcome.poll_ms);
         sample.set("uptime_secs", outcome.uptime_secs);
         sample.set("requests_total", Reading::value(outcome.counts.requests as f64));

@@ -97,13 +97,15 @@ pub async fn run(
     let shared = Shared { agent, interval, samples, dropped, memories, clock, shutdown: shutdown.clone() };
     let mut rng = SmallRng::seed_from_u64(seed);
     let within = first_within(interval, devices.len());
-    let mut phase = || within.mul_f64(rng.random::<f64>());
+    let phase = |rng: &mut SmallRng| within.mul_f64(rng.random::<f64>());
     let echoes = Arc::new(Semaphore::new(ECHOES_IN_FLIGHT_MAX));
     let mut tasks = JoinSet::new();
     let mut names: HashMap<Id, String> = HashMap::new();
     for device in devices {
         let name = format!("polling device {}", device.device);
-        let task = watch_device(device, shared.clone(), phase());
+        let at = phase(&mut rng);
+        let off_the_hour = rng.random_range(-0.25..0.25);
+        let task = watch_device(device, shared.clone(), at, off_the_hour);
         names.insert(tasks.spawn(task).id(), name);
     }
     for target in pings {
@@ -111,12 +113,12 @@ pub async fn run(
             PingPlan::Device { device, .. } => format!("pinging device {device}"),
             PingPlan::Backhaul { backhaul, .. } => format!("pinging backhaul {backhaul}"),
         };
-        let task = watch_address(target, shared.clone(), pinger.clone(), echoes.clone(), phase());
+        let task = watch_address(target, shared.clone(), pinger.clone(), echoes.clone(), phase(&mut rng));
         names.insert(tasks.spawn(task).id(), name);
     }
     for service in tried {
         let name = format!("trying service {}", service.service);
-        let task = watch_service(service, shared.clone(), services.clone(), phase());
+        let task = watch_service(service, shared.clone(), services.clone(), phase(&mut rng));
         names.insert(tasks.spawn(task).id(), name);
     }
     if tasks.is_empty() {
@@ -196,14 +198,14 @@ impl Pause {
     }
 }
 
-async fn watch_device(plan: DevicePlan, mut shared: Shared, phase: Duration) {
+async fn watch_device(plan: DevicePlan, mut shared: Shared, phase: Duration, off_the_hour: f64) {
     let memory = shared.memories.recall(&plan.device);
     let mut session = Session::new(plan.address, plan.access.clone(), ANSWER_TIMEOUT.min(shared.deadline()));
     if let Some(speech) = memory.speech {
         session = session.recalling(speech);
     }
     let mut device = Watched {
-        poller: Poller::new(session, plan.manner.clone()),
+        poller: Poller::new(session, plan.manner.clone()).learning_off_the_hour(off_the_hour),
         samples: DeviceSamples::new(&shared.agent, &plan),
         id: plan.device,
         memory,
@@ -268,7 +270,7 @@ impl Watched {
                 }
                 self.pause.answered();
                 let outcome = Outcome {
-                    up: true,
+                    up: Reading::value(1.0),
                     poll_ms: Reading::value(started.elapsed().as_secs_f64() * 1e3),
                     uptime_secs: polled.uptime_secs,
                     counts: self.poller.session.counts(),
@@ -299,8 +301,10 @@ impl Watched {
 
     fn silent(&self, shared: &Shared, missing: Reading) -> Vec<Sample> {
         let at = shared.clock.now();
+        // A device that this machine could not ask may be well.
+        let up = if matches!(self.error, SnmpError::NotAsked(_)) { missing } else { Reading::value(0.0) };
         let outcome = Outcome {
-            up: false,
+            up,
             poll_ms: missing,
             uptime_secs: missing,
             counts: self.poller.session.counts(),

@@ -1,9 +1,10 @@
 //! Asking one device over SNMP, gently.
 //!
-//! Exact GETs of many variables at once; GETNEXT only down one column that a decoder asks for, for a bounded number of
-//! rows, never past its end; never GETBULK and never SET. What a device does not speak or does not offer is learnt
-//! once and remembered: its version, how many variables fit an answer, which objects an SNMPv1 agent lacks (RFC 1157:
-//! one unknown name voids the whole answer).
+//! Exact GETs of many variables at once. Rows only of a column that a decoder asks for, and a bounded number of them:
+//! by GETNEXT at first, then by GETBULK for as many more as the column has shown so far, so that what lies behind its
+//! end is never asked for in bulk. Never SET. What a device does not speak or does not offer is learnt once and
+//! remembered: its version, how many variables fit an answer, whether it answers GETBULK, which objects an SNMPv1 agent
+//! lacks (RFC 1157: one unknown name voids the whole answer).
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use async_snmp::{Client, ClientBuilder, Error, ErrorKind, ErrorStatus, Retry};
 
 use super::access::{Access, Version};
-use super::exchange::{Counters, Counts, Exchange};
+use super::exchange::{Counters, Counts, Exchange, NoSocket};
 use super::memory::Speech;
 use super::value::{Answers, Oid, Value};
 use crate::model::Missing;
@@ -21,6 +22,10 @@ use crate::model::Missing;
 /// Variables in one GET. Radios answer within one Ethernet frame: 26 variables of a long enterprise OID are some 900
 /// bytes of answer, and leave room for a few texts.
 pub const OIDS_PER_GET: usize = 26;
+/// Rows asked for at once: with the long index of a table of peers, an answer of some 1,000 bytes.
+const ROWS_PER_BULK: usize = 24;
+/// Rows of a column before the first GETBULK: shorter tables cost no more by GETNEXT.
+const ROWS_BEFORE_BULK: usize = 3;
 /// Unknown names that one SNMPv1 question may uncover: each costs a packet, once.
 const DROPS_MAX: usize = 48;
 /// Objects remembered as not offered by one device.
@@ -43,6 +48,9 @@ pub enum SnmpError {
     Unreachable(String),
     #[error("the question cannot be asked ({0})")]
     Setup(String),
+    /// Nothing is known of the device: it was not asked.
+    #[error("not asked: {0}")]
+    NotAsked(String),
 }
 
 impl SnmpError {
@@ -53,7 +61,7 @@ impl SnmpError {
             Self::Refused => Missing::Refused,
             Self::Malformed => Missing::Malformed,
             Self::Unreachable(_) => Missing::Unreachable,
-            Self::Setup(_) => Missing::NotMeasured,
+            Self::Setup(_) | Self::NotAsked(_) => Missing::NotMeasured,
         }
     }
 }
@@ -78,7 +86,7 @@ pub trait SnmpGet: Send {
     /// GETs exact objects. What was not answered carries its reason; an error means that nothing was answered.
     fn get(&mut self, oids: &[Oid]) -> impl Future<Output = Result<Answers, SnmpError>> + Send;
 
-    /// The rows of one column, at most `rows_max`, by GETNEXT.
+    /// The rows of one column, at most `rows_max`.
     fn column(&mut self, column: &[u32], rows_max: usize) -> impl Future<Output = Result<Column, SnmpError>> + Send;
 
     /// Forgets what the device did not offer: with another firmware it may.
@@ -105,6 +113,8 @@ pub struct Session {
     /// Questions in a row without an answer.
     failures: u32,
     oids_per_get: usize,
+    /// Whether it answers GETBULK; `None` until it has been tried.
+    bulk: Option<bool>,
     /// Objects that an SNMPv1 agent said it lacks.
     not_offered: BTreeSet<Oid>,
     /// Objects that an SNMPv1 agent has answered, to tell a row that vanished from an object that never was.
@@ -116,6 +126,8 @@ pub struct Session {
 enum Question<'a> {
     Get(&'a [Oid]),
     Next(&'a Oid),
+    /// Rows after this one, and how many.
+    Bulk(&'a Oid, u32),
 }
 
 /// Datagrams that were no answer, before and after a question.
@@ -145,6 +157,7 @@ impl Session {
             spoken: None,
             failures: 0,
             oids_per_get: OIDS_PER_GET,
+            bulk: None,
             not_offered: BTreeSet::new(),
             offered: BTreeSet::new(),
         }
@@ -161,6 +174,7 @@ impl Session {
             self.failures = FAILURES_TO_FORGET - 1;
         }
         self.oids_per_get = speech.variables.clamp(1, OIDS_PER_GET);
+        self.bulk = speech.bulk;
         self
     }
 
@@ -216,6 +230,10 @@ impl Session {
                         return Err(Failure::Variable(oid, why));
                     }
                     Err(Failure::Snmp(SnmpError::Timeout)) => {}
+                    // It says nothing of the device.
+                    Err(Failure::Snmp(SnmpError::NotAsked(why))) => {
+                        return Err(Failure::Snmp(SnmpError::NotAsked(why)));
+                    }
                     Err(Failure::Snmp(other)) => {
                         failed = other;
                         break;
@@ -273,6 +291,10 @@ impl Session {
                 Ok(response) => Ok(response.varbinds),
                 Err(e) => Err(self.failure(&e, std::slice::from_ref(oid), before)),
             },
+            Question::Bulk(oid, rows) => match client.get_bulk(&[to_wire(oid)], 0, rows).await {
+                Ok(bindings) => Ok(bindings),
+                Err(e) => Err(self.failure(&e, std::slice::from_ref(oid), before)),
+            },
         };
         answer.map(|bindings| bindings.into_iter().map(|b| (Oid::from(b.oid.arcs()), from_wire(b.value))).collect())
     }
@@ -309,6 +331,9 @@ impl Session {
                 _ => SnmpError::Malformed,
             },
             ErrorKind::Network => match error.exchange_source() {
+                Error::Network { source, .. } if source.get_ref().is_some_and(|e| e.is::<NoSocket>()) => {
+                    SnmpError::NotAsked(source.to_string())
+                }
                 Error::Network { source, .. } => SnmpError::Unreachable(source.kind().to_string()),
                 other => SnmpError::Unreachable(other.to_string()),
             },
@@ -351,6 +376,48 @@ impl Session {
             answers.fail(oid, Missing::NotOffered);
         }
         Ok(())
+    }
+
+    /// What follows in a column: one binding, or several where the device is known to have so many more rows at least
+    /// as to make GETBULK worth its while, and answers it. A binding outside the column ends it.
+    async fn rows_after(
+        &mut self,
+        cursor: &Oid,
+        found: &Column,
+        rows_max: usize,
+    ) -> Result<Vec<(Oid, Value)>, SnmpError> {
+        let n = found.rows.len();
+        let speaks_bulk = self.spoken.is_some_and(|version| version != Version::V1) && self.bulk != Some(false);
+        if speaks_bulk && n >= ROWS_BEFORE_BULK && rows_max - n > 1 {
+            let rows = n.min(ROWS_PER_BULK).min(rows_max - n);
+            match self.ask(Question::Bulk(cursor, rows as u32)).await {
+                // Rows that do not go forward are left to GETNEXT to judge.
+                Ok(bindings) if bindings.first().is_some_and(|(oid, _)| oid > cursor) => {
+                    self.bulk = Some(true);
+                    return Ok(bindings);
+                }
+                Err(Failure::Snmp(SnmpError::NotAsked(why))) => return Err(SnmpError::NotAsked(why)),
+                _ if self.bulk == Some(true) => {}
+                _ => {
+                    let next = self.row_after(cursor).await?;
+                    // It answers the other question: so it is this one that it does not understand.
+                    self.bulk = Some(false);
+                    return Ok(next);
+                }
+            }
+        }
+        self.row_after(cursor).await
+    }
+
+    async fn row_after(&mut self, cursor: &Oid) -> Result<Vec<(Oid, Value)>, SnmpError> {
+        match self.ask(Question::Next(cursor)).await {
+            Ok(bindings) if bindings.is_empty() => Ok(vec![(cursor.clone(), Value::EndOfMib)]),
+            Ok(bindings) => Ok(bindings),
+            // SNMPv1 ends a table with noSuchName (RFC 1157, section 4.1.3).
+            Err(Failure::Variable(_, Missing::NotOffered)) => Ok(vec![(cursor.clone(), Value::EndOfMib)]),
+            Err(Failure::Variable(..)) => Err(SnmpError::Malformed),
+            Err(Failure::Snmp(e)) => Err(e),
+        }
     }
 
     fn note_offered(&mut self, oid: &Oid) {
@@ -411,29 +478,25 @@ impl SnmpGet for Session {
     async fn column(&mut self, column: &[u32], rows_max: usize) -> Result<Column, SnmpError> {
         let mut cursor = Oid::from(column);
         let mut found = Column::default();
-        while found.rows.len() < rows_max {
-            let next = match self.ask(Question::Next(&cursor)).await {
-                Ok(bindings) => bindings.into_iter().next(),
-                // SNMPv1 ends a table with noSuchName (RFC 1157, section 4.1.3).
-                Err(Failure::Variable(_, Missing::NotOffered)) => None,
-                Err(Failure::Variable(..)) => return Err(SnmpError::Malformed),
-                Err(Failure::Snmp(e)) => return Err(e),
-            };
-            let inside = next.filter(|(oid, value)| {
+        while found.rows.len() < rows_max && !found.complete {
+            for (oid, value) in self.rows_after(&cursor, &found, rows_max).await? {
                 let exception = matches!(value, Value::EndOfMib | Value::NoSuchObject | Value::NoSuchInstance);
-                !exception && oid.under(column).is_some_and(|index| !index.is_empty())
-            });
-            let Some((oid, value)) = inside else {
-                found.complete = true;
-                break;
-            };
-            if oid <= cursor {
-                // An agent that does not advance would keep us for ever.
-                self.counters.note_malformed();
-                return Err(SnmpError::Malformed);
+                let index = oid.under(column).filter(|index| !exception && !index.is_empty());
+                let Some(index) = index else {
+                    found.complete = true;
+                    break;
+                };
+                if oid <= cursor {
+                    // An agent that does not advance would keep us for ever.
+                    self.counters.note_malformed();
+                    return Err(SnmpError::Malformed);
+                }
+                if found.rows.len() == rows_max {
+                    break;
+                }
+                found.rows.push(Row { index: index.to_vec(), value });
+                cursor = oid;
             }
-            found.rows.push(Row { index: oid.under(column).unwrap_or_default().to_vec(), value });
-            cursor = oid;
         }
         Ok(found)
     }
@@ -452,7 +515,7 @@ impl SnmpGet for Session {
     }
 
     fn speech(&self) -> Option<Speech> {
-        self.spoken.map(|version| Speech { version, variables: self.oids_per_get })
+        self.spoken.map(|version| Speech { version, variables: self.oids_per_get, bulk: self.bulk })
     }
 }
 

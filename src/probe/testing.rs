@@ -114,7 +114,7 @@ impl SnmpGet for Fake {
     }
 
     fn speech(&self) -> Option<Speech> {
-        Some(Speech { version: Version::V2c, variables: super::snmp::OIDS_PER_GET })
+        Some(Speech { version: Version::V2c, variables: super::snmp::OIDS_PER_GET, bulk: None })
     }
 }
 
@@ -133,6 +133,8 @@ pub enum Temper {
     Small(usize),
     /// GETNEXT answers what it was asked.
     Stuck,
+    /// Says nothing to GETBULK.
+    NoBulk,
 }
 
 /// A device on a loopback address, until it is dropped.
@@ -176,15 +178,18 @@ fn answer(objects: &Objects, temper: Temper, question: &[u8]) -> Option<Vec<u8>>
     }
     let question = Bytes::copy_from_slice(question);
     let (version, community, pdu) = CommunityMessage::decode(question, DecodeConfig::DEFAULT).ok()?.value.into_parts();
+    let repetitions = pdu.standard()?.get_bulk_fields().map(|(_, repetitions)| repetitions as usize);
     let (request_id, _, asked) = pdu.standard()?.clone().into_raw_parts();
     let v1 = version == async_snmp::Version::V1;
-    if temper == Temper::OnlyV1 && !v1 {
+    if (temper == Temper::OnlyV1 && !v1) || (temper == Temper::NoBulk && repetitions.is_some()) {
         return None;
     }
     let next = pdu.pdu_type() == PduType::GetNextRequest;
     let request_id = if temper == Temper::WrongRequestId { request_id ^ 1 } else { request_id };
     let response = if matches!(temper, Temper::Small(max) if asked.len() > max) {
         ResponsePdu::too_big(version, request_id, if v1 { asked } else { Vec::new() })
+    } else if let Some(rows) = repetitions {
+        rows_after(objects, version, request_id, &asked, rows)
     } else {
         respond(objects, temper, version, request_id, &asked, next)
     };
@@ -199,6 +204,25 @@ fn answer(objects: &Objects, temper: Temper, question: &[u8]) -> Option<Vec<u8>>
         _ => {}
     }
     Some(bytes)
+}
+
+/// GETBULK of one variable (RFC 3416, section 4.2.3).
+fn rows_after(
+    objects: &Objects,
+    version: async_snmp::Version,
+    request_id: i32,
+    asked: &[VarBind],
+    rows: usize,
+) -> async_snmp::Result<ResponsePdu> {
+    let from = Oid::from(asked[0].oid.arcs());
+    let after = objects.range(from.clone()..).filter(|(oid, _)| **oid != from).take(rows);
+    let mut found: Vec<VarBind> =
+        after.map(|(o, value)| VarBind::new(async_snmp::Oid::from_slice(o.arcs()), to_wire(value))).collect();
+    if found.len() < rows {
+        let last = found.last().map_or(asked[0].oid.clone(), |binding| binding.oid.clone());
+        found.push(VarBind::new(last, async_snmp::Value::EndOfMibView));
+    }
+    ResponsePdu::success(version, request_id, found)
 }
 
 fn respond(

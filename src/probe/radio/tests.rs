@@ -3,6 +3,7 @@ mod docs;
 mod files;
 mod manners;
 mod mikrotik_new;
+mod seeds;
 mod ubiquiti_more;
 
 use super::*;

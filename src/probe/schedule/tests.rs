@@ -156,7 +156,7 @@ async fn a_dead_device_gets_some_twenty_packets_an_hour_whether_it_was_known_or_
     let (_switch, shutdown) = Shutdown::new();
     let shared = shared(&plan, shutdown);
     let device = &plan.devices[0];
-    let known = Speech { version: Version::V1, variables: 9 };
+    let known = Speech { version: Version::V1, variables: 9, bulk: None };
     for recalled in [None, Some(known)] {
         let session = Session::new(silent.address, device.access.clone(), Duration::from_millis(10));
         let session = recalled.into_iter().fold(session, Session::recalling);

@@ -147,7 +147,7 @@ async fn what_was_learnt_of_a_device_is_where_the_next_session_begins() {
     next.get(&asked).await.unwrap();
     assert_eq!(next.counts(), Counts { requests: 8, timeouts: 0, malformed: 0 }, "nothing was too big");
     // Another firmware speaks another version: one packet is lost, and then both are tried.
-    let speech = Speech { version: Version::V1, variables: 26 };
+    let speech = Speech { version: Version::V1, variables: 26, bulk: None };
     let access = Access::V2c { community: Secret::new("public") };
     let silent = Responder::start(objects(AF60), Temper::Silent).await;
     let mut wrong = Session::new(silent.address, access, Duration::from_millis(50)).recalling(speech);
@@ -158,7 +158,7 @@ async fn what_was_learnt_of_a_device_is_where_the_next_session_begins() {
     wrong.get(&asked[..1]).await.unwrap();
     assert_eq!(wrong.version(), Some(Version::V2c));
     // What is remembered of a credential that is another by now says nothing.
-    let v1 = session(&radio, true).recalling(Speech { version: Version::V3, variables: 0 });
+    let v1 = session(&radio, true).recalling(Speech { version: Version::V3, variables: 0, bulk: None });
     assert_eq!((v1.version(), v1.oids_per_get), (None, 1));
 }
 
@@ -177,6 +177,66 @@ async fn a_column_ends_where_the_table_does() {
         let last = session.column(&[1, 3, 6, 1, 4, 1, 99999], 10).await.unwrap();
         assert!(last.rows.is_empty() && last.complete, "past the end of the MIB");
     }
+}
+
+/// A table of so many peers, and the object behind it.
+fn table(rows: u32) -> Objects {
+    let row = |i: u32| (oid(&format!("1.3.6.1.4.1.99999.1.3.2.0.0.0.0.{i}")), Value::Integer(i as i32));
+    (1..=rows).map(row).chain([(oid("1.3.6.1.4.1.99999.2.0"), Value::Integer(0))]).collect()
+}
+
+const TABLE: &[u32] = &[1, 3, 6, 1, 4, 1, 99999, 1, 3];
+
+async fn walked(session: &mut Session, expected: usize) -> u64 {
+    let before = session.counts().requests;
+    let column = session.column(TABLE, 200).await.unwrap();
+    assert_eq!((column.rows.len(), column.complete), (expected, true));
+    let arcs: Vec<u32> = column.rows.iter().map(|row| row.index[5]).collect();
+    assert_eq!(arcs, (1..=expected as u32).collect::<Vec<_>>());
+    session.counts().requests - before
+}
+
+#[tokio::test]
+async fn forty_peers_are_found_with_eight_packets() {
+    for (peers, packets) in [(0, 1), (1, 2), (2, 3), (3, 4), (4, 4), (40, 8), (150, 12)] {
+        let radio = Responder::start(table(peers), Temper::Honest).await;
+        let mut session = session(&radio, false);
+        session.get(&[oid("1.3.6.1.4.1.99999.2.0")]).await.unwrap();
+        assert_eq!(walked(&mut session, peers as usize).await, packets, "{peers} peers");
+        assert_eq!(session.speech().unwrap().bulk, (peers > 2).then_some(true));
+    }
+    // The bound holds within an answer too.
+    let radio = Responder::start(table(40), Temper::Honest).await;
+    let column = session(&radio, false).column(TABLE, 10).await.unwrap();
+    assert_eq!((column.rows.len(), column.complete), (10, false));
+}
+
+#[tokio::test]
+async fn a_device_without_bulk_is_found_out_once_and_walked() {
+    let radio = Responder::start(table(40), Temper::NoBulk).await;
+    let mut first = session(&radio, false);
+    // Two bulk questions without an answer, then row by row.
+    assert_eq!(walked(&mut first, 40).await, 41 + 2);
+    assert_eq!(walked(&mut first, 40).await, 41);
+    let speech = first.speech().unwrap();
+    assert_eq!(speech.bulk, Some(false));
+    assert_eq!(walked(&mut session(&radio, false).recalling(speech), 40).await, 41);
+    // SNMPv1 has no GETBULK.
+    let radio = Responder::start(table(40), Temper::OnlyV1).await;
+    assert_eq!(walked(&mut session(&radio, true), 40).await, 41);
+}
+
+#[tokio::test]
+async fn a_machine_without_sockets_blames_no_radio() {
+    // What a failed bind of ours is, as the transport wraps it.
+    let none = std::io::Error::from_raw_os_error(24);
+    let source = std::io::Error::new(none.kind(), NoSocket::from(none));
+    let error = Error::Network { target: "192.0.2.1:161".parse().unwrap(), source };
+    let radio = Responder::start(objects(AF60), Temper::Honest).await;
+    let session = session(&radio, false);
+    let failed = session.classify(&error, session.strays());
+    assert!(matches!(&failed, SnmpError::NotAsked(why) if why.contains("no socket")), "{failed:?}");
+    assert_eq!(failed.missing(), Missing::NotMeasured);
 }
 
 #[tokio::test]
