@@ -12,15 +12,13 @@ mod stage;
 mod verdict;
 mod world;
 
-#[cfg(test)]
-mod tests;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use scenario::{Given, Scenario, read};
-pub use stage::{Transcript, run};
+pub use stage::{Sent, Transcript, run};
 pub use verdict::Failure;
 
 use crate::config::problem::Problem;

@@ -47,6 +47,8 @@ pub enum Change {
     AgentRuns(SiteId, bool),
     AgentJoined(SiteId, bool),
     AgentClock(SiteId, i64),
+    /// It starts in 1970.
+    AgentClockUnset(SiteId),
     AgentLate(SiteId, Duration),
     AgentLoses(SiteId, u64),
     HubHears(bool),
@@ -112,6 +114,7 @@ impl fmt::Display for Change {
             Self::AgentRuns(id, runs) => write!(f, "agent {id} {}", pick(*runs, "starts", "stops")),
             Self::AgentJoined(id, yes) => write!(f, "agent {id} {}", pick(*yes, "joined", "cut-off")),
             Self::AgentClock(id, ms) => write!(f, "agent {id} clock {:+} s", ms / 1000),
+            Self::AgentClockUnset(id) => write!(f, "agent {id} clock unset"),
             Self::AgentLate(id, late) => write!(f, "agent {id} late {} s", late.as_secs()),
             Self::AgentLoses(id, n) => write!(f, "agent {id} loses {n} batches"),
             Self::HubHears(yes) => write!(f, "hub {}", pick(*yes, "hears", "deaf")),
@@ -244,6 +247,7 @@ fn offset(words: &mut Words<'_>) -> Result<i64, Wrong> {
 fn agent(id: SiteId, words: &mut Words<'_>) -> Result<Change, Wrong> {
     let verbs = ["stops", "starts", "cut-off", "joined", "clock", "late", "loses"];
     Ok(match words.one_of("what the agent does", &verbs)? {
+        "clock" if words.accept("unset") => Change::AgentClockUnset(id),
         "clock" => Change::AgentClock(id, offset(words)?),
         "late" => Change::AgentLate(id, words.time()?),
         "loses" => Change::AgentLoses(id, words.number("a number of batches")?.max(0.0) as u64),

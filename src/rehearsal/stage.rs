@@ -207,6 +207,10 @@ impl<'s> Stage<'s> {
         match change {
             Change::AgentJoined(id, joined) => self.agent(id, |a| a.joined = *joined),
             Change::AgentClock(id, ms) => self.agent(id, |a| a.clock_ms = *ms),
+            Change::AgentClockUnset(id) => {
+                let start = self.scenario.start.0;
+                self.agent(id, |a| a.clock_ms = -start);
+            }
             Change::AgentLate(id, late) => self.agent(id, |a| a.late = *late),
             Change::AgentLoses(id, n) => self.agent(id, |a| a.view.lost_batches += n),
             Change::HubHears(hears) => self.hears = *hears,

@@ -1,1 +1,0 @@
-//! Sentences and their problems; the shipped scenarios are played by tests/scenarios.rs.
