@@ -1,7 +1,7 @@
 //! ALCOMA AL…MP by ALCOMA-MIB (1.3.6.1.4.1.12140.2), licensed full duplex. -1 means offline everywhere. Rate and width
 //! are enumerations whose names hold the figures; frequencies and SNR are texts.
 
-use super::{Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, gate, unless};
+use super::{Channel, Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, gate, unless};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Provenance, Reading};
 use crate::probe::value::{Answers, Oid};
@@ -15,6 +15,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 1250.0,
     capacity_max_source: "the highest rate that the MIB names",
+    channel: Some(Channel { bits_max: 12.0, streams_max: 2.0, source: "4096QAM on both polarisations" }),
     capacity_from: "alMPRate, an enumeration of rates; one figure for both directions",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 12140, 2])],
     shared_object_ids: &[],

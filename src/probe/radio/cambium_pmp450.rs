@@ -20,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 1200.0,
     capacity_max_source: "Cambium's published 1.2 Gbps for a sector of PMP 450m",
+    channel: None,
     capacity_from: "towards a subscriber: its linkSpeed at the access point, which no recording has (levels were \
                     read from one); no object tells the other direction",
     object_ids: &[],

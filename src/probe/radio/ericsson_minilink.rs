@@ -19,6 +19,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 16_000.0,
     capacity_max_source: "2000 MHz, the widest channel at 71 to 86 GHz (ETSI EN 302 217-2), at 8 bits a symbol (256QAM)",
+    channel: None,
     capacity_from: "the transmit capacity of the radio, column 46; the other direction is told by the other end",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 193, 223, 2, 1])],
     shared_object_ids: &[],

@@ -22,8 +22,10 @@ mod nec_ipasolink;
 mod nokia_wavence;
 mod openwrt;
 mod power_apc;
+mod power_edgepower;
 mod power_ict;
 mod power_netonix;
+mod power_packetpower;
 mod power_tpdin;
 mod power_ups;
 mod saf_cfip;
@@ -42,6 +44,7 @@ mod ubiquiti_ltu;
 
 mod aviat_wtm;
 mod carriers;
+mod ceiling;
 mod ceragon;
 mod ligowave;
 mod mimosa;
@@ -53,6 +56,8 @@ mod siklu_etherhaul;
 mod siklu_multihaul;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use ceiling::Channel;
 
 use super::snmp::Row;
 use super::value::{Answers, Counter, Oid, Value};
@@ -106,6 +111,8 @@ pub static PROFILES: &[&Family] = &[
     &power_ups::FAMILY,
     &power_apc::FAMILY,
     &power_netonix::FAMILY,
+    &power_packetpower::FAMILY,
+    &power_edgepower::FAMILY,
     &power_ict::FAMILY,
     &power_tpdin::FAMILY,
     &generic::FAMILY,
@@ -151,6 +158,8 @@ pub struct Family {
     pub capacity_max_mbps: f64,
     /// Where the maximum comes from.
     pub capacity_max_source: &'static str,
+    /// What its channel can carry, where it tells the width: then a lower maximum follows from that.
+    pub channel: Option<Channel>,
     /// Where its capacity comes from, in a few words for people: the objects, or the factor and its source.
     pub capacity_from: &'static str,
     /// Values of sysObjectID that only this family has.
@@ -537,10 +546,17 @@ pub fn identify(object_id: Option<&Oid>, answers: &Answers) -> (&'static Family,
 /// Turns what cannot be true into missing.
 pub fn gate(family: &Family, radio: &mut Radio) {
     let rates = ["capacity_tx_mbps", "capacity_rx_mbps", "phy_tx_mbps", "phy_rx_mbps"];
+    let by_channel = |direction| {
+        let most = family.channel.as_ref().and_then(|channel| ceiling::capacity_max_mbps(channel, radio, direction));
+        most.unwrap_or(f64::INFINITY).min(family.capacity_max_mbps)
+    };
+    let [tx_max, rx_max] = ["tx", "rx"].map(by_channel);
     for (field, reading) in &mut radio.readings {
         let Some(value) = reading.get() else { continue };
         let (min, max) = match *field {
-            field if rates.contains(&field) => (family.capacity_min_mbps, family.capacity_max_mbps),
+            field if rates.contains(&field) => {
+                (family.capacity_min_mbps, if field.contains("_tx_") { tx_max } else { rx_max })
+            }
             "throughput_tx_mbps" | "throughput_rx_mbps" => (0.0, family.capacity_max_mbps * 1.1),
             // A receiver hears nothing below the thermal noise of 1 MHz (-114 dBm) and is overdriven long before 0 dBm.
             field if field.ends_with("_dbm") && field.contains("rsl") => (-114.0, -1.0),

@@ -16,6 +16,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 1344.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none is offered",
     object_ids: &[
         ObjectId::Under(&[1, 3, 6, 1, 4, 1, 119, 2, 3, 69, 501]),

@@ -20,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 4804.0,
     capacity_max_source: "four streams at 160 MHz, MCS 11: 4804 Mbps (IEEE 802.11ax)",
+    channel: None,
     capacity_from: "the modulation rate where there is one client, times 0.5",
     object_ids: &[],
     shared_object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 8072, 3, 2, 10])],

@@ -17,6 +17,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 1.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none: it is no radio",
     object_ids: &[ObjectId::Is(NETONIX)],
     shared_object_ids: &[],

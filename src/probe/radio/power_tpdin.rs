@@ -20,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 1.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none: it is no radio",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 45621, 2]), ObjectId::Is(&[1, 3, 6, 1, 4, 1, 45621, 3])],
     shared_object_ids: &[],

@@ -17,6 +17,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 200.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none is offered",
     object_ids: &[ObjectId::Is(BASE)],
     shared_object_ids: &[],

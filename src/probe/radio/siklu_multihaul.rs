@@ -20,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 4620.0,
     capacity_max_source: "MCS 12 of a single carrier: 4620 Mbps (IEEE 802.11ad)",
+    channel: None,
     capacity_from: "the rates that the table of links has, columns 15 (sent) and 14 (received), Mbps",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 31926, 35])],
     shared_object_ids: &[],
@@ -132,6 +133,8 @@ mod tests {
         @mh.8.105 str 9.0
         @mh.9.105 gauge 11
         @mh.10.105 gauge 10
+        @mh.11.105 str 7.8
+        @mh.12.105 str 13.1
         @mh.14.105 gauge 3150
         @mh.15.105 gauge 2500
         @state = 1.3.6.1.4.1.31926.35.1.2.3.1.1.8
@@ -151,6 +154,8 @@ mod tests {
                 "link_up_flag=1",
                 "mcs_rx_index=11",
                 "mcs_tx_index=10",
+                "packet_errors_rx_percent=7.8",
+                "packet_errors_tx_percent=13.1",
                 "rsl_dbm=-62",
                 "snr_db=9",
                 "throughput_rx_mbps=(not offered)",
@@ -171,6 +176,12 @@ mod tests {
         assert_eq!(tags, ["020000000001", "sector"]);
         assert_eq!(polled.radios[0].reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::NotMeasured)));
         assert_eq!(polled.radios[1].reading("strangers_count"), Some(Reading::value(2.0)));
+        // The inventory names the radio towards a peer: that one is read, the others are counted.
+        let (polled, _) = poll_as(&two, sector(&["#105"])).await;
+        let tags: Vec<_> = polled.radios.iter().map(|r| r.tag.as_str()).collect();
+        assert_eq!(tags, ["#105", "sector"]);
+        assert_eq!(polled.radios[0].reading("capacity_tx_mbps").and_then(Reading::get), Some(2500.0));
+        assert_eq!(polled.radios[1].reading("strangers_count"), Some(Reading::value(1.0)));
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 mod cambium;
 mod docs;
 mod files;
+mod manners;
 mod mikrotik_new;
 mod ubiquiti_more;
 
