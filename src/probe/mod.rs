@@ -7,6 +7,7 @@
 pub mod access;
 pub mod command;
 pub mod device;
+pub mod discover;
 mod exchange;
 mod memory;
 pub mod ping;

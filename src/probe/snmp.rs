@@ -176,6 +176,25 @@ impl Session {
         }
     }
 
+    /// The object after `oid`, by one GETNEXT; `None` at the end. An agent that goes backwards is `Malformed`.
+    pub async fn next(&mut self, oid: &Oid) -> Result<Option<(Oid, Value)>, SnmpError> {
+        let next = match self.ask(Question::Next(oid)).await {
+            Ok(bindings) => bindings.into_iter().next(),
+            // SNMPv1 ends with noSuchName (RFC 1157, section 4.1.3).
+            Err(Failure::Variable(_, Missing::NotOffered)) => None,
+            Err(Failure::Variable(..)) => return Err(SnmpError::Malformed),
+            Err(Failure::Snmp(e)) => return Err(e),
+        };
+        let exception = |value: &Value| matches!(value, Value::EndOfMib | Value::NoSuchObject | Value::NoSuchInstance);
+        let next = next.filter(|(_, value)| !exception(value));
+        if next.as_ref().is_some_and(|(found, _)| found <= oid) {
+            // An agent that does not advance would keep us for ever.
+            self.counters.note_malformed();
+            return Err(SnmpError::Malformed);
+        }
+        Ok(next)
+    }
+
     fn client(&mut self, version: Version) -> Result<Client<Exchange>, SnmpError> {
         if let Some((built, client)) = &self.client
             && *built == version
@@ -409,26 +428,12 @@ impl SnmpGet for Session {
         let mut cursor = Oid::from(column);
         let mut found = Column::default();
         while found.rows.len() < rows_max {
-            let next = match self.ask(Question::Next(&cursor)).await {
-                Ok(bindings) => bindings.into_iter().next(),
-                // SNMPv1 ends a table with noSuchName (RFC 1157, section 4.1.3).
-                Err(Failure::Variable(_, Missing::NotOffered)) => None,
-                Err(Failure::Variable(..)) => return Err(SnmpError::Malformed),
-                Err(Failure::Snmp(e)) => return Err(e),
-            };
-            let inside = next.filter(|(oid, value)| {
-                let exception = matches!(value, Value::EndOfMib | Value::NoSuchObject | Value::NoSuchInstance);
-                !exception && oid.under(column).is_some_and(|index| !index.is_empty())
-            });
+            let inside =
+                self.next(&cursor).await?.filter(|(oid, _)| oid.under(column).is_some_and(|index| !index.is_empty()));
             let Some((oid, value)) = inside else {
                 found.complete = true;
                 break;
             };
-            if oid <= cursor {
-                // An agent that does not advance would keep us for ever.
-                self.counters.note_malformed();
-                return Err(SnmpError::Malformed);
-            }
             found.rows.push(Row { index: oid.under(column).unwrap_or_default().to_vec(), value });
             cursor = oid;
         }

@@ -189,12 +189,13 @@ impl SnmpGet for Replay<'_> {
 
 /// A poll of one device by itself, without an inventory: where nobody tells which of its peers is meant, each is read.
 pub async fn poll_alone<S: SnmpGet>(poller: &mut Poller<S>, clock: &dyn Clock) -> Result<Polled, SnmpError> {
-    let polled = poller.poll(clock).await?;
+    // On the heap: the state of a poll within those of all that wait for it is deeper than the compiler goes.
+    let polled = Box::pin(poller.poll(clock)).await?;
     if !polled.radios.iter().any(Radio::is_ambiguous) {
         return Ok(polled);
     }
     poller.read_everybody();
-    poller.poll(clock).await
+    Box::pin(poller.poll(clock)).await
 }
 
 /// What is made of a tape.

@@ -63,7 +63,8 @@ fn what_is_written_is_read_back() {
 #[test]
 fn differences_name_their_radio() {
     let expected = "profile a\nradio 1 towards -\n  rsl_dbm=-50\nradio 2 towards -\n  rsl_dbm=-50\n";
-    let found = "profile a\nradio 1 towards -\n  rsl_dbm=-51\nradio 2 towards -\n  rsl_dbm=-50\n  throughput_tx_mbps=1\n";
+    let found =
+        "profile a\nradio 1 towards -\n  rsl_dbm=-51\nradio 2 towards -\n  rsl_dbm=-50\n  throughput_tx_mbps=1\n";
     assert_eq!(
         differences(expected, found, is_rate),
         ["- radio 1: rsl_dbm=-50", "+ radio 1: rsl_dbm=-51"].map(str::to_owned)

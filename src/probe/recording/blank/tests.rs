@@ -90,11 +90,8 @@ fn of_a_walk_only_technical_texts_stay() {
     for blanked in ["casa-rossi", "44.529338", "12345678", "Rossi", "AF60-LR", "caff\u{e8}"] {
         check(blanked, false);
     }
-    let walked = [
-        "1.3.6.1.4.1.99999.1.1.0",
-        "1.3.6.1.4.1.99999.1.2.0",
-        "1.3.6.1.4.1.99999.1.3.4.120.138.32.170.187.17",
-    ];
+    let walked =
+        ["1.3.6.1.4.1.99999.1.1.0", "1.3.6.1.4.1.99999.1.2.0", "1.3.6.1.4.1.99999.1.3.4.120.138.32.170.187.17"];
     let text = format!(
         "1.3.6.1.2.1.1.1.0 str Radio\n{} str 64QAM\n{} str Rossi\n{} int -60\n",
         walked[0], walked[1], walked[2]
