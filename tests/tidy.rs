@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
 ];
 
 /// Directories and files without I/O, clock, randomness or async.
-const PURE: [&str; 8] = [
+const PURE: [&str; 13] = [
     "src/model",
     "src/capacity",
     "src/alert",
@@ -39,6 +39,11 @@ const PURE: [&str; 8] = [
     "src/catalogue.rs",
     "src/probe/radio",
     "src/probe/plan.rs",
+    "src/probe/recording.rs",
+    "src/probe/recording/blank.rs",
+    "src/probe/discover/inventory.rs",
+    "src/probe/discover/pair.rs",
+    "src/probe/discover/ranges.rs",
     "src/config/check.rs",
 ];
 

@@ -1,4 +1,4 @@
-//! A conversation with a device that is kept, and one that is played back. `[P]`
+//! A conversation with a device that is kept, and one that is played back.
 //!
 //! [`Taped`] stands between a poller and its session and keeps the last answer to everything. With it a poll can be
 //! made of few questions: what need not be fresh is answered from the tape. [`Replay`] answers from a tape alone.
