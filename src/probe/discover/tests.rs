@@ -54,13 +54,15 @@ async fn a_simulated_network_is_found_paired_and_passes_check() {
     use crate::sim::{SimOptions, scenario::Scenario, start};
 
     // A part of 127/8 of its own, so that no other test's devices are found here.
+    let port = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let mut network = crate::sim::fixture::network();
     for device in network.devices.values_mut() {
         let IpAddr::V4(v4) = device.address else { continue };
         let [_, _, c, d] = v4.octets();
         device.address = IpAddr::from([127, 73, c, d]);
+        // What is on loopback already keeps its port in a simulation.
+        device.snmp_port = port;
     }
-    let port = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let (_switch, shutdown) = Shutdown::new();
     let sim_options = SimOptions { port, ..SimOptions::default() };
     let simulated =
