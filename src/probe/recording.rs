@@ -249,7 +249,7 @@ pub fn differences(expected: &str, found: &str, leave: fn(&str) -> bool) -> Vec<
             if line.starts_with(' ') {
                 lines.push((place.clone(), line.trim().to_owned()));
             } else {
-                place = line.split(" towards").next().unwrap_or(line).to_owned();
+                line.split(" towards").next().unwrap_or(line).clone_into(&mut place);
                 lines.push((String::new(), line.to_owned()));
             }
         }

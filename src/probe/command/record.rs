@@ -101,13 +101,11 @@ async fn walk(session: &mut Session, root: &Oid, tape: &mut Tape) -> Walked {
             walked.cut = true;
             return walked;
         }
-        let next = match session.next(&cursor).await {
-            Ok(next) => next.filter(|(oid, _)| oid.under(root.arcs()).is_some()),
-            Err(_) => {
-                walked.cut = true;
-                None
-            }
+        let Ok(next) = session.next(&cursor).await else {
+            walked.cut = true;
+            return walked;
         };
+        let next = next.filter(|(oid, _)| oid.under(root.arcs()).is_some());
         let Some((oid, value)) = next else { return walked };
         if !tape.objects.contains_key(&oid) {
             walked.oids.insert(oid.clone());
@@ -190,7 +188,8 @@ pub fn replay(
     }
     let bad = |problems: String| RecordError::Bad { file: file.to_owned(), problems };
     let text = String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        let sound = String::from_utf8_lossy(&e.as_bytes()[..e.utf8_error().valid_up_to()]);
+        let line = sound.matches('\n').count() + 1;
         bad(format!("line {line}: this is not text (UTF-8)"))
     })?;
     let recording = recording::parse(&text).map_err(|problems| bad(recording::list(&problems)))?;

@@ -16,7 +16,7 @@ fn options(ranges: &[&str], port: u16) -> DiscoverOptions {
 }
 
 async fn forever() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test]
