@@ -176,7 +176,8 @@ impl Session {
         }
     }
 
-    /// The object after `oid`, by one GETNEXT; `None` at the end. An agent that goes backwards is `Malformed`.
+    /// The object after `oid`, by one GETNEXT; `None` at the end. Whoever goes on must see that it is
+    /// a later one: not every agent advances.
     pub async fn next(&mut self, oid: &Oid) -> Result<Option<(Oid, Value)>, SnmpError> {
         let next = match self.ask(Question::Next(oid)).await {
             Ok(bindings) => bindings.into_iter().next(),
@@ -186,13 +187,7 @@ impl Session {
             Err(Failure::Snmp(e)) => return Err(e),
         };
         let exception = |value: &Value| matches!(value, Value::EndOfMib | Value::NoSuchObject | Value::NoSuchInstance);
-        let next = next.filter(|(_, value)| !exception(value));
-        if next.as_ref().is_some_and(|(found, _)| found <= oid) {
-            // An agent that does not advance would keep us for ever.
-            self.counters.note_malformed();
-            return Err(SnmpError::Malformed);
-        }
-        Ok(next)
+        Ok(next.filter(|(_, value)| !exception(value)))
     }
 
     fn client(&mut self, version: Version) -> Result<Client<Exchange>, SnmpError> {
@@ -434,6 +429,11 @@ impl SnmpGet for Session {
                 found.complete = true;
                 break;
             };
+            if oid <= cursor {
+                // An agent that does not advance would keep us for ever.
+                self.counters.note_malformed();
+                return Err(SnmpError::Malformed);
+            }
             found.rows.push(Row { index: oid.under(column).unwrap_or_default().to_vec(), value });
             cursor = oid;
         }

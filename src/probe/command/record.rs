@@ -107,6 +107,11 @@ async fn walk(session: &mut Session, root: &Oid, tape: &mut Tape) -> Walked {
         };
         let next = next.filter(|(oid, _)| oid.under(root.arcs()).is_some());
         let Some((oid, value)) = next else { return walked };
+        if oid <= cursor {
+            // An agent that does not advance would keep us for ever.
+            walked.cut = true;
+            return walked;
+        }
         if !tape.objects.contains_key(&oid) {
             walked.oids.insert(oid.clone());
             tape.keep(&oid, &value);
