@@ -3,6 +3,8 @@
 mod commands;
 #[cfg(feature = "hub")]
 mod desk;
+mod discover;
+mod probe;
 #[cfg(feature = "hub")]
 mod scenarios;
 mod spool;
@@ -31,6 +33,7 @@ Examples:
   vedetta demo                                 a simulated network, everything embedded
   vedetta check network.toml                   every problem of an inventory at once
   vedetta probe 10.38.27.11 --community-file c what one radio is, and what it says
+  vedetta discover 10.38.0.0/22                the radios of a range, as an inventory
   vedetta run --network network.toml           watch a network from one machine
 
 Logs go to standard error; VEDETTA_LOG=debug shows more of them.
@@ -59,8 +62,10 @@ enum Command {
     Check(CheckArgs),
     /// What an agent still holds, and whether it is sound
     Spool(SpoolArgs),
-    /// Read one device now: what it is, and what it says
-    Probe(ProbeArgs),
+    /// Read one device now: what it is, and what it says; aim a dish; record a device
+    Probe(probe::ProbeArgs),
+    /// Find the radios of some addresses, pair their links, print them as an inventory
+    Discover(discover::DiscoverArgs),
     /// Who is below target, since when, why
     #[cfg(feature = "hub")]
     Status(StatusArgs),
@@ -206,59 +211,6 @@ struct CheckArgs {
     /// Print every table and key that these files may have
     #[arg(long)]
     reference: bool,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  vedetta probe 10.38.27.11 --community-file radios.community
-  VEDETTA_COMMUNITY=radios vedetta probe 10.38.27.11
-  vedetta probe [2001:db8::11]:161 --v3 --user nms --auth sha256 --auth-password-file a \\
-                --privacy aes128 --privacy-password-file p --json
-
-Without an option for it, the community comes from VEDETTA_COMMUNITY, else it is `public`.")]
-struct ProbeArgs {
-    /// Address, with or without a port (161)
-    address: String,
-    /// SNMP community, v2c and v1. On a shared machine others can read it here: prefer the file
-    #[arg(short = 'c', long, value_name = "TEXT", conflicts_with = "v3")]
-    community: Option<String>,
-    /// File with the community
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["community", "v3"])]
-    community_file: Option<PathBuf>,
-    /// SNMPv1 only
-    #[arg(long, conflicts_with = "v3")]
-    v1: bool,
-    /// SNMPv3
-    #[arg(long, requires = "user")]
-    v3: bool,
-    /// SNMPv3 user
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
-    /// SNMPv3 authentication: md5, sha1, sha224, sha256, sha384, sha512
-    #[arg(long, value_name = "NAME", requires = "auth_password_file")]
-    auth: Option<String>,
-    /// File with the authentication password
-    #[arg(long, value_name = "FILE")]
-    auth_password_file: Option<PathBuf>,
-    /// SNMPv3 privacy: des, aes128, aes192, aes256
-    #[arg(long, value_name = "NAME", requires = "privacy_password_file")]
-    privacy: Option<String>,
-    /// File with the privacy password
-    #[arg(long, value_name = "FILE")]
-    privacy_password_file: Option<PathBuf>,
-    /// Read it as this family, whatever it says it is
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
-    /// How long to wait for each answer
-    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = parse_duration)]
-    timeout: Duration,
-    /// Draw capacity against this
-    #[arg(long, default_value_t = 30.0, value_name = "MBPS")]
-    target: f64,
     /// Print one JSON object
     #[arg(long)]
     json: bool,

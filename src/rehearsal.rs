@@ -12,7 +12,6 @@ mod stage;
 mod verdict;
 mod world;
 
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

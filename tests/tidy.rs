@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
 ];
 
 /// Directories and files without I/O, clock, randomness or async.
-const PURE: [&str; 18] = [
+const PURE: [&str; 23] = [
     "src/agent/closing.rs",
     "src/spool/book.rs",
     "src/spool/record.rs",
@@ -45,6 +45,11 @@ const PURE: [&str; 18] = [
     "src/catalogue.rs",
     "src/probe/radio",
     "src/probe/plan.rs",
+    "src/probe/recording.rs",
+    "src/probe/recording/blank.rs",
+    "src/probe/discover/inventory.rs",
+    "src/probe/discover/pair.rs",
+    "src/probe/discover/ranges.rs",
     "src/config/check.rs",
     "src/notify/policy.rs",
     "src/notify/log.rs",

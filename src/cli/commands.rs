@@ -6,23 +6,16 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::{AgentArgs, CheckArgs, Command, ProbeArgs, color};
+use super::{AgentArgs, CheckArgs, Command, color};
 use crate::agent::{AgentApp, AgentParts};
 use crate::config::load::{self, Loaded};
 use crate::config::problem::Problem;
-use crate::config::secret::{Secret, SecretSource, SystemSecrets};
-use crate::model::network::{AuthProtocol, Network, PrivProtocol, SecretRef};
-use crate::probe::access::Access;
-use crate::probe::command::{self, ProbeOptions};
+use crate::config::secret::SystemSecrets;
+use crate::model::network::Network;
 use crate::probe::ping::SurgePinger;
 use crate::probe::service::HttpServices;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::tasks::{Shutdown, ShutdownSwitch};
-
-/// The community that a device has when nobody has set another.
-const COMMUNITY_DEFAULT: &str = "public";
-/// Where `probe` looks for a community.
-const COMMUNITY_VARIABLE: &str = "VEDETTA_COMMUNITY";
 
 /// Runs a command; an error that comes out of here is printed, and the exit code is 1.
 pub fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -36,7 +29,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Hub(args) => hub::hub(&args),
         Command::Agent(args) => run_agent(&args),
         Command::Spool(args) => super::spool::spool(&args.dir, args.json),
-        Command::Probe(args) => probe(&args),
+        Command::Probe(args) => super::probe::run(&args),
+        Command::Discover(args) => super::discover::run(&args),
         #[cfg(feature = "hub")]
         Command::Status(args) => hub::status(&args),
         #[cfg(feature = "hub")]
@@ -95,7 +89,7 @@ fn accepted<T>(loaded: Result<Loaded<T>, Vec<Problem>>) -> anyhow::Result<T> {
     }
 }
 
-fn network(path: &Path) -> anyhow::Result<Arc<Network>> {
+pub(super) fn network(path: &Path) -> anyhow::Result<Arc<Network>> {
     accepted(load::load_network(path)).map(Arc::new)
 }
 
@@ -147,77 +141,6 @@ fn run_agent(args: &AgentArgs) -> anyhow::Result<ExitCode> {
         run_until_told(|shutdown| app.run(shutdown.clone(), shutdown)).await
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The access that the arguments of `probe` describe.
-fn probe_access(args: &ProbeArgs) -> anyhow::Result<Access> {
-    if args.v3 {
-        let auth = match (&args.auth, &args.auth_password_file) {
-            (Some(name), Some(file)) => Some((
-                parse_auth(name)
-                    .with_context(|| format!("--auth {name}: must be md5, sha1, sha224, sha256, sha384 or sha512"))?,
-                SystemSecrets.read(&SecretRef::File(file.clone()))?,
-            )),
-            _ => None,
-        };
-        let privacy = match (&args.privacy, &args.privacy_password_file) {
-            (Some(name), Some(file)) => Some((
-                parse_privacy(name)
-                    .with_context(|| format!("--privacy {name}: must be des, aes128, aes192 or aes256"))?,
-                SystemSecrets.read(&SecretRef::File(file.clone()))?,
-            )),
-            _ => None,
-        };
-        let user = args.user.as_deref().unwrap_or_default();
-        return Ok(Access::v3(user, auth.as_ref(), privacy.as_ref())?);
-    }
-    let community = match (&args.community, &args.community_file) {
-        (Some(text), _) => Secret::new(text.clone()),
-        (None, Some(file)) => SystemSecrets.read(&SecretRef::File(file.clone()))?,
-        (None, None) => SystemSecrets
-            .read(&SecretRef::Env(COMMUNITY_VARIABLE.into()))
-            .unwrap_or_else(|_| Secret::new(COMMUNITY_DEFAULT)),
-    };
-    Ok(if args.v1 { Access::V1 { community } } else { Access::V2c { community } })
-}
-
-fn probe(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
-    let options = ProbeOptions {
-        address: args.address.clone(),
-        access: probe_access(args)?,
-        profile: args.profile.clone(),
-        timeout: args.timeout,
-        target_mbps: args.target,
-    };
-    let report = runtime()?.block_on(command::probe(options))?;
-    if args.json {
-        println!("{}", report.to_json());
-    } else {
-        print!("{}", report.render(color()));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn parse_auth(name: &str) -> Option<AuthProtocol> {
-    Some(match name {
-        "md5" => AuthProtocol::Md5,
-        "sha1" => AuthProtocol::Sha1,
-        "sha224" => AuthProtocol::Sha224,
-        "sha256" => AuthProtocol::Sha256,
-        "sha384" => AuthProtocol::Sha384,
-        "sha512" => AuthProtocol::Sha512,
-        _ => return None,
-    })
-}
-
-fn parse_privacy(name: &str) -> Option<PrivProtocol> {
-    Some(match name {
-        "des" => PrivProtocol::Des,
-        "aes128" => PrivProtocol::Aes128,
-        "aes192" => PrivProtocol::Aes192,
-        "aes256" => PrivProtocol::Aes256,
-        _ => return None,
-    })
 }
 
 #[cfg(feature = "sim")]

@@ -1,19 +1,22 @@
 //! `vedetta probe`: one device, now. What it is, why it is believed to be that, and what it says.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
+
+pub mod record;
+mod table;
+pub mod watch;
 
 use super::access::{Access, Version};
 use super::device::{Manner, Polled, Poller};
 use super::exchange::Counts;
 use super::plan::profiles;
 use super::port::Port;
-use super::radio::{self, Radio};
+use super::radio::{self, Family, Radio};
+use super::recording::tape::{Taped, poll_alone};
 use super::snmp::{Session, SnmpError, SnmpGet as _};
-use crate::catalogue::{Unit, measurement};
 use crate::model::{Missing, Reading};
 use crate::runtime::clock::SystemClock;
 
@@ -51,6 +54,8 @@ pub enum ProbeError {
     Silent { address: SocketAddr, error: SnmpError },
     #[error("{0} did not say everything within {secs} s", secs = PROBE_MAX.as_secs())]
     TooSlow(SocketAddr),
+    #[error("what was read cannot be shown")]
+    Output(#[source] std::io::Error),
 }
 
 fn hint(error: &SnmpError) -> &'static str {
@@ -69,43 +74,47 @@ fn hint(error: &SnmpError) -> &'static str {
 /// What one device said.
 #[derive(Debug, Clone)]
 pub struct ProbeReport {
-    pub address: SocketAddr,
+    /// `None`: it is a recording.
+    pub address: Option<SocketAddr>,
     pub version: Option<Version>,
     pub counts: Counts,
     pub polled: Polled,
     pub target_mbps: f64,
 }
 
+fn family_named(name: Option<&str>) -> Result<Option<&'static Family>, ProbeError> {
+    let find = |name: &str| radio::family(name).ok_or_else(|| ProbeError::UnknownProfile(name.to_owned()));
+    name.map(find).transpose()
+}
+
 /// Asks one device everything, a second time if rates need it.
 pub async fn probe(options: ProbeOptions) -> Result<ProbeReport, ProbeError> {
-    let family = match &options.profile {
-        None => None,
-        Some(name) => Some(radio::family(name).ok_or_else(|| ProbeError::UnknownProfile(name.clone()))?),
-    };
-    let address = resolve(&options.address).await?;
-    let session = Session::new(address, options.access, options.timeout);
-    let mut poller = Poller::new(session, Manner { family, ..Manner::default() });
-    let clock = SystemClock::shared();
-    let silent = |error| ProbeError::Silent { address, error };
-    let work = async {
-        let mut polled = poller.poll(&*clock).await.map_err(silent)?;
-        // Nobody has told which of its peers is meant: then each is shown.
-        if polled.radios.iter().any(Radio::is_ambiguous) {
-            poller.read_everybody();
-            polled = poller.poll(&*clock).await.map_err(silent)?;
-        }
-        if waits_for_rates(&polled) {
-            tokio::time::sleep(RATE_SPAN).await;
-            // What was read stands even if the device falls silent now.
-            if let Ok(again) = poller.poll(&*clock).await {
-                polled = again;
-            }
-        }
-        Ok(polled)
-    };
+    let (address, mut poller) = open(&options).await?;
+    let work = read(address, &mut poller);
     let polled = tokio::time::timeout(PROBE_MAX, work).await.map_err(|_| ProbeError::TooSlow(address))??;
     let (version, counts) = (poller.session.version(), poller.session.counts());
-    Ok(ProbeReport { address, version, counts, polled, target_mbps: options.target_mbps })
+    Ok(ProbeReport { address: Some(address), version, counts, polled, target_mbps: options.target_mbps })
+}
+
+/// The conversation that the options describe; nothing is asked yet.
+async fn open(options: &ProbeOptions) -> Result<(SocketAddr, Poller<Taped<Session>>), ProbeError> {
+    let family = family_named(options.profile.as_deref())?;
+    let address = resolve(&options.address).await?;
+    let session = Session::new(address, options.access.clone(), options.timeout);
+    Ok((address, Poller::new(Taped::new(session), Manner { family, ..Manner::default() })))
+}
+
+async fn read(address: SocketAddr, poller: &mut Poller<Taped<Session>>) -> Result<Polled, ProbeError> {
+    let clock = SystemClock::shared();
+    let mut polled = poll_alone(poller, &*clock).await.map_err(|error| ProbeError::Silent { address, error })?;
+    if waits_for_rates(&polled) {
+        tokio::time::sleep(RATE_SPAN).await;
+        // What was read stands even if the device falls silent now.
+        if let Ok(again) = poller.poll(&*clock).await {
+            polled = again;
+        }
+    }
+    Ok(polled)
 }
 
 fn waits_for_rates(polled: &Polled) -> bool {
@@ -139,7 +148,7 @@ impl ProbeReport {
     pub fn to_json(&self) -> Json {
         let identity = &self.polled.identity;
         json!({
-            "address": self.address.to_string(),
+            "address": self.address.map(|address| address.to_string()),
             "profile": identity.family.profile,
             "identified_by": identity.why,
             "verified": identity.family.verified(),
@@ -158,125 +167,6 @@ impl ProbeReport {
             "ports": self.polled.ports.iter().map(port_json).collect::<Vec<_>>(),
             "power": if self.polled.power.is_empty() { vec![] } else { vec![readings_json(self.polled.power.iter())] },
         })
-    }
-
-    /// A table for people. `color`: ANSI colours.
-    pub fn render(&self, color: bool) -> String {
-        let paint = Paint { color };
-        let mut out = String::new();
-        self.render_identity(&mut out, paint);
-        for radio in &self.polled.radios {
-            let peer = radio.peer.as_ref().map(|mac| format!(" towards {mac}")).unwrap_or_default();
-            let _ = writeln!(out, "\n{}", paint.bold(&format!("radio {}{peer}", radio.tag)));
-            if let Some(modulation) = &radio.modulation {
-                let _ = writeln!(out, "  {:<24} {modulation}", "modulation");
-            }
-            self.render_readings(&mut out, paint, "radio", radio.readings.iter());
-        }
-        for port in &self.polled.ports {
-            let _ = writeln!(out, "\n{}", paint.bold(&format!("port {} ({})", port.name, port.index)));
-            self.render_readings(&mut out, paint, "port", port.readings.iter());
-        }
-        if !self.polled.power.is_empty() {
-            let _ = writeln!(out, "\n{}", paint.bold("power"));
-            self.render_readings(&mut out, paint, "power", self.polled.power.iter());
-        }
-        out
-    }
-
-    fn render_identity(&self, out: &mut String, paint: Paint) {
-        let identity = &self.polled.identity;
-        let model = identity.info.model.as_deref().unwrap_or("model unknown");
-        let firmware = identity.info.firmware.as_deref().unwrap_or("firmware unknown");
-        let _ = writeln!(out, "{}", paint.bold(&format!("{}  {model}  {firmware}", self.address)));
-        let verified = if identity.family.verified() { "" } else { " (not yet verified on a recording)" };
-        let _ = writeln!(out, "  family   {} = {}{verified}", identity.family.profile, identity.family.title);
-        let _ = writeln!(out, "  because  {}", identity.why);
-        if let Some(secs) = self.polled.uptime_secs.get() {
-            let minutes = (secs / 60.0) as u64;
-            let _ = writeln!(out, "  up for   {} d {} h {} min", minutes / 1440, minutes / 60 % 24, minutes % 60);
-        }
-        let version = self.version.map_or("none", Version::as_str);
-        let Counts { requests, timeouts, malformed } = self.counts;
-        let _ = writeln!(
-            out,
-            "  SNMP     {version}, {requests} packets sent, {timeouts} without an answer, {malformed} malformed"
-        );
-    }
-
-    fn render_readings<'a>(
-        &self,
-        out: &mut String,
-        paint: Paint,
-        of: &str,
-        readings: impl Iterator<Item = (&'a &'static str, &'a Reading)>,
-    ) {
-        for (field, reading) in readings {
-            let _ = match reading {
-                Reading::Value { value, from } => {
-                    let text = format!("{:>10} {:<5}", number(*value), unit_text(of, field));
-                    let below = field.starts_with("capacity_") && *value < self.target_mbps;
-                    let text = if below { paint.bad(&text) } else { text };
-                    let from = from.map(|from| format!(" {}", from.as_str())).unwrap_or_default();
-                    let target =
-                        if below { format!("  below {} Mbps", number(self.target_mbps)) } else { String::new() };
-                    writeln!(out, "  {field:<24} {text}{from}{target}")
-                }
-                Reading::Missing(why) => {
-                    let text = format!("{:>10} {}", "-", why.as_str());
-                    writeln!(out, "  {field:<24} {}", paint.dim(&text))
-                }
-            };
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Paint {
-    color: bool,
-}
-
-impl Paint {
-    fn with(self, code: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.with("1", text)
-    }
-
-    fn bad(self, text: &str) -> String {
-        self.with("1;31", text)
-    }
-
-    fn dim(self, text: &str) -> String {
-        self.with("2", text)
-    }
-}
-
-/// At most two decimals, and none where there are none.
-fn number(value: f64) -> String {
-    let text = format!("{value:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn unit_text(of: &str, field: &str) -> &'static str {
-    let unit = measurement(of).and_then(|m| m.field(field)).map(|f| f.unit);
-    match unit {
-        Some(Unit::Dbm) => "dBm",
-        Some(Unit::Db) => "dB",
-        Some(Unit::Mbps) => "Mbps",
-        Some(Unit::Mhz) => "MHz",
-        Some(Unit::Ms) => "ms",
-        Some(Unit::Secs) => "s",
-        Some(Unit::Percent) => "%",
-        Some(Unit::Celsius) => "°C",
-        Some(Unit::Volts) => "V",
-        Some(Unit::Amps) => "A",
-        Some(Unit::Watts) => "W",
-        Some(Unit::Meters) => "m",
-        Some(Unit::Bytes) => "B",
-        Some(Unit::Count | Unit::Flag | Unit::Index | Unit::Text) | None => "",
     }
 }
 

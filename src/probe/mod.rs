@@ -2,11 +2,12 @@
 //!
 //! Downwards: `schedule` runs the tasks of a `plan`; `device` polls one device, asking by `snmp` (over `exchange`)
 //! what its family in `radio` and `port` want, and they decode; `sampling` turns that into samples, `command` into
-//! the report of `vedetta probe`. `memory` is what is known of a device from before a restart, `recall` its file.
+//! the report of `vedetta probe`. `recording` is what a device answered as a text. `memory` is what is known of a device from before a restart, `recall` its file.
 
 pub mod access;
 pub mod command;
 pub mod device;
+pub mod discover;
 mod exchange;
 mod memory;
 pub mod ping;
@@ -15,6 +16,7 @@ pub mod port;
 pub mod radio;
 pub mod rate;
 pub mod recall;
+pub mod recording;
 mod sampling;
 pub mod schedule;
 pub mod service;

@@ -190,6 +190,20 @@ impl Session {
         }
     }
 
+    /// The object after `oid`, by one GETNEXT; `None` at the end. Whoever goes on must see that it is
+    /// a later one: not every agent advances.
+    pub async fn next(&mut self, oid: &Oid) -> Result<Option<(Oid, Value)>, SnmpError> {
+        let next = match self.ask(Question::Next(oid)).await {
+            Ok(bindings) => bindings.into_iter().next(),
+            // SNMPv1 ends with noSuchName (RFC 1157, section 4.1.3).
+            Err(Failure::Variable(_, Missing::NotOffered)) => None,
+            Err(Failure::Variable(..)) => return Err(SnmpError::Malformed),
+            Err(Failure::Snmp(e)) => return Err(e),
+        };
+        let exception = |value: &Value| matches!(value, Value::EndOfMib | Value::NoSuchObject | Value::NoSuchInstance);
+        Ok(next.filter(|(_, value)| !exception(value)))
+    }
+
     fn client(&mut self, version: Version) -> Result<Client<Exchange>, SnmpError> {
         if let Some((built, client)) = &self.client
             && *built == version

@@ -1,7 +1,6 @@
 //! Devices for tests: one that answers from a fixture within the process, and one that answers, or misbehaves, over
 //! UDP.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,43 +18,11 @@ use super::memory::Speech;
 use super::snmp::{Column, Row, SnmpError, SnmpGet};
 use super::value::{Answers, Oid, Value};
 
-pub type Objects = BTreeMap<Oid, Value>;
+pub use super::recording::Objects;
 
-/// Objects written as `OID type value`, one a line, up to a line `---`; `@NAME = text` defines a prefix that `@NAME`
-/// then stands for.
+/// The objects of a fixture, which has the form of a recording.
 pub fn objects(fixture: &str) -> Objects {
-    let mut names: Vec<(String, String)> = Vec::new();
-    let mut objects = Objects::new();
-    let lines = fixture.lines().map(str::trim).take_while(|l| *l != "---");
-    for line in lines.filter(|l| !l.is_empty() && !l.starts_with('#')) {
-        let expand = |text: &str| names.iter().fold(text.to_owned(), |text, (name, full)| text.replace(name, full));
-        if let Some((name, full)) = line.split_once(" = ").filter(|_| line.starts_with('@')) {
-            let full = expand(full.trim());
-            names.push((name.to_owned(), full));
-            continue;
-        }
-        let mut words = line.splitn(3, ' ');
-        let (oid, kind, text) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap_or(""));
-        let value = match kind {
-            "int" => Value::Integer(text.parse().unwrap()),
-            "str" => Value::Bytes(text.as_bytes().to_vec()),
-            "hex" => Value::Bytes(
-                text.as_bytes()
-                    .chunks(2)
-                    .map(|b| u8::from_str_radix(std::str::from_utf8(b).unwrap(), 16).unwrap())
-                    .collect(),
-            ),
-            "oid" => Value::Oid(Oid::parse(text).unwrap()),
-            "c32" => Value::Counter32(text.parse().unwrap()),
-            "c64" => Value::Counter64(text.parse().unwrap()),
-            "gauge" => Value::Gauge32(text.parse().unwrap()),
-            "ticks" => Value::TimeTicks(text.parse().unwrap()),
-            other => panic!("no type {other} in {line}"),
-        };
-        let oid = expand(oid);
-        objects.insert(Oid::parse(&oid).unwrap_or_else(|| panic!("no OID {oid}")), value);
-    }
-    objects
+    super::recording::parse(fixture).unwrap_or_else(|problems| panic!("{}", super::recording::list(&problems))).objects
 }
 
 /// A device within the process. It counts packets as a real session would fill them.

@@ -44,9 +44,9 @@ async fn the_report_of_an_af60_as_json_and_as_a_table() {
     for line in [
         "AF60-LR  v2.6.0",
         "because  sysObjectID 1.3.6.1.4.1.10002.1, and 1.3.6.1.4.1.41112.1.11.1.2.4.1 answers",
-        "radio 1 towards 020000000011",
-        "  capacity_rx_mbps               1625 Mbps  reported  below 1700 Mbps",
-        "  capacity_tx_mbps               1951 Mbps  reported\n",
+        "radio 1 towards 02:00:00:00:00:11",
+        "  capacity rx                    1625 Mbps  ███████████████████░ below 1700 Mbps  reported\n",
+        "  capacity tx                    1951 Mbps  ████████████████████ 1700 Mbps  reported\n",
         "port eth0 (4)",
     ] {
         assert!(table.contains(line), "no {line:?} in\n{table}");
@@ -94,4 +94,35 @@ async fn addresses_in_every_form() {
     for bad in ["", ":161", "radio:port", "a b", "http://radio"] {
         assert!(matches!(resolve(bad).await, Err(ProbeError::Address(_))), "{bad}");
     }
+}
+
+#[tokio::test]
+async fn a_recording_is_a_fixture_and_plays_as_the_device_reads() {
+    let names = "1.3.6.1.2.1.1.5.0 str casa-rossi\n1.3.6.1.4.1.41112.1.11.1.1.4.1 str rossi\n";
+    let radio = Responder::start(objects(&format!("{AF60}\n{names}")), Temper::Honest).await;
+    let vendor = super::super::value::Oid::parse("1.3.6.1.4.1.41112.1.11.1.1").unwrap();
+    let recorded = record::record(options(radio.address.to_string()), Some(vendor)).await.unwrap();
+    assert_eq!(recorded.differs, Vec::<String>::new());
+    assert!(!recorded.text.contains("rossi") && recorded.text.contains(".1.1.4.1 str text-1"), "{}", recorded.text);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("radio.txt");
+    record::save(&file, &recorded.text).unwrap();
+    let (report, differs) = record::replay(&file, None, 30.0).unwrap();
+    assert_eq!(differs, Some(Vec::new()));
+    let mut again = report.to_json()["radios"][0]["readings"].clone();
+    let live = recorded.report.to_json()["radios"][0]["readings"].clone();
+    for field in ["throughput_tx_mbps", "throughput_rx_mbps"] {
+        if let Some(value) = live.get(field) {
+            again[field] = value.clone();
+        }
+    }
+    assert_eq!(again, live);
+    // Another file is never written over, and a bad one says where.
+    assert!(matches!(record::save(&file, ""), Err(record::RecordError::Exists(_))));
+    std::fs::write(&file, recorded.text.replace("int -55", "int minus")).unwrap();
+    let error = record::replay(&file, None, 30.0).unwrap_err().to_string();
+    assert!(error.contains("is no recording:\nline ") && error.contains("\"minus\""), "{error}");
+    let vendor = super::super::value::Oid::parse("1.3.6.1.4.1").unwrap();
+    let error = record::record(options(radio.address.to_string()), Some(vendor)).await.unwrap_err();
+    assert!(matches!(error, record::RecordError::Subtree(_)), "{error}");
 }

@@ -7,7 +7,7 @@ mod seeds;
 mod ubiquiti_more;
 
 use super::*;
-use crate::probe::device::{Identity, Manner, Polled, Poller};
+use crate::probe::device::{Manner, Polled, Poller};
 use crate::probe::testing::{AF60, Fake};
 use crate::probe::value::Value;
 use crate::runtime::clock::ManualClock;
@@ -23,20 +23,8 @@ pub async fn poll(fixture: &str) -> Polled {
     poll_as(fixture, Manner::default()).await.0
 }
 
-/// Readings as `field=value[ provenance]` or `field=(reason)`, in the order of their names.
-fn show(radio: &Radio) -> Vec<String> {
-    let one = |(field, reading): (&&str, &Reading)| match reading {
-        Reading::Value { value, from: None } => format!("{field}={}", (value * 1000.0).round() / 1000.0),
-        Reading::Value { value, from: Some(from) } => {
-            format!("{field}={} {}", (value * 1000.0).round() / 1000.0, from.as_str())
-        }
-        Reading::Missing(why) => format!("{field}=({})", why.as_str()),
-    };
-    radio.readings.iter().map(one).collect()
-}
-
 pub fn check(radio: &Radio, expected: &[&str]) {
-    assert_eq!(show(radio), expected);
+    assert_eq!(crate::probe::recording::readings(&radio.readings), expected);
 }
 
 /// A missing reading, by the word for its reason.

@@ -12,27 +12,6 @@ pub fn fixtures() -> Vec<PathBuf> {
     files
 }
 
-fn shown(polled: &Polled) -> String {
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let Identity { family, info, .. } = &polled.identity;
-    let mut lines = vec![
-        format!("profile {}", family.profile),
-        format!("model {}", or_none(&info.model)),
-        format!("firmware {}", or_none(&info.firmware)),
-    ];
-    for radio in &polled.radios {
-        lines.push(format!("radio {} towards {}", radio.tag, or_none(&radio.peer)));
-        lines.extend(radio.modulation.iter().map(|m| format!("  modulation={m}")));
-        lines.extend(show(radio).iter().map(|reading| format!("  {reading}")));
-    }
-    for (field, reading) in &polled.power {
-        let mut one = Radio::new("power");
-        one.set(field, *reading);
-        lines.push(format!("power {}", show(&one)[0]));
-    }
-    lines.join("\n") + "\n"
-}
-
 #[tokio::test]
 async fn every_fixture_reads_as_it_says() {
     for path in fixtures() {
@@ -45,7 +24,7 @@ async fn every_fixture_reads_as_it_says() {
             "{name} was read as {}",
             polled.identity.family.profile
         );
-        let found = shown(&polled);
+        let found = crate::probe::recording::normal_form(&polled);
         if std::env::var_os("VEDETTA_BLESS").is_some() {
             std::fs::write(&path, format!("{answers}---\n{found}")).unwrap();
         } else {
