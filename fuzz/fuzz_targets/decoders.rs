@@ -101,7 +101,7 @@ fuzz_target!(|data: &[u8]| {
         check(&catalogue::RADIO, radio.readings.iter());
         // Strangers stay strangers.
         if scope.sector && !scope.everybody {
-            assert!([PEER, "sector"].contains(&radio.tag.as_str()), "{}", radio.tag);
+            assert!(radio.peer.as_deref().is_none_or(|peer| peer == PEER), "{radio:?}");
         }
     }
     check(&catalogue::POWER, decoded.power.iter());

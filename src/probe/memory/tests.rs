@@ -126,7 +126,10 @@ async fn nothing_new_is_nothing_to_write() {
 
 #[test]
 fn what_a_damaged_line_says_is_not_believed() {
-    let memory = DeviceMemory { speech: Some(Speech { version: Version::V2c, variables: 9, bulk: Some(false) }), ..Default::default() };
+    let memory = DeviceMemory {
+        speech: Some(Speech { version: Version::V2c, variables: 9, bulk: Some(false) }),
+        ..Default::default()
+    };
     let line = encode("a", &memory);
     assert_eq!(decode(&line), Some(("a".to_owned(), memory)));
     for bad in ["", " ", "00000000 {}", "zz {}", &line[..line.len() - 1], &line.replace('9', "8")] {

@@ -91,7 +91,8 @@ fn bytes_of(words: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for word in words.split_whitespace() {
         let (hex, times) = word.split_once('*').map_or((word, 1), |(hex, n)| (hex, n.parse().unwrap()));
-        let octets: Vec<u8> = (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
+        let octets: Vec<u8> =
+            (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
         bytes.extend(octets.repeat(times));
     }
     bytes
@@ -114,7 +115,8 @@ async fn fuzz_seeds_come_from_the_fixtures_and_from_packets_written_by_hand() {
         let (name, words) = line.split_once(' ').unwrap();
         seeds.push((Path::new("answers").join(name), bytes_of(words)));
     }
-    let mut how: Vec<u8> = seeds.iter().filter(|(path, _)| path.starts_with("answers")).map(|(_, s)| s[0] % 5).collect();
+    let mut how: Vec<u8> =
+        seeds.iter().filter(|(path, _)| path.starts_with("answers")).map(|(_, s)| s[0] % 5).collect();
     how.sort_unstable();
     how.dedup();
     assert_eq!(how, [0, 1, 2, 3, 4], "packets of every making");
