@@ -1,5 +1,7 @@
 //! Wiring of an agent: probes -> samples -> batches -> spool -> MQTT.
 
+mod closing;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::secret::SecretSource;
 use crate::config::settings::{MqttSettings, SpoolLimits};
 use crate::model::network::{Credential, Network};
-use crate::model::{CredentialId, Reading, Sample, SiteId, Tag, UnixMillis};
+use crate::model::{CredentialId, MonoMillis, Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::agent::{AgentDelivery, DeliveryStatus, Payload};
 use crate::probe::ping::Pinger;
 use crate::probe::plan::{Dropped, ProbePlan, plan};
@@ -22,14 +24,14 @@ use crate::runtime::tasks::{Shutdown, Tasks};
 use crate::spool::Spool;
 use crate::{catalogue, probe, wire};
 
+use closing::Closing;
+
 /// Samples of polls on their way to the batcher. A poll waits for room within its own deadline.
 const QUEUE_POLLS_MAX: usize = 256;
 /// Batches on their way to the spool.
 const QUEUE_PAYLOADS_MAX: usize = 16;
 /// A batch is closed at this size (DESIGN: at most 64 KiB packed; line protocol packs to less than half).
 const BATCH_BYTES_MAX: usize = 64 * 1024;
-/// A batch is closed after this share of the poll interval: fresh enough to alert on, large enough to pack well.
-const BATCHES_PER_INTERVAL: u32 = 6;
 /// How long the end of the process waits for what was measured to reach the spool.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -73,7 +75,7 @@ impl AgentApp {
         let dir = parts.data_dir.join("spool");
         let spool = Spool::open(&dir, parts.spool, rand::random())
             .with_context(|| format!("agent {}: spool {}", parts.site, dir.display()))?;
-        let (status, _) = watch::channel(DeliveryStatus::default());
+        let (status, _) = watch::channel(DeliveryStatus::at_start(&spool));
         let (generated, _) = watch::channel(0);
         Ok(Self { parts, plan, spool, clock, status, generated })
     }
@@ -96,8 +98,7 @@ impl AgentApp {
         let (payloads_tx, payloads_rx) = mpsc::channel(QUEUE_PAYLOADS_MAX);
         let batcher = Batcher {
             agent: parts.site.clone(),
-            every: (parts.interval / BATCHES_PER_INTERVAL).max(Duration::from_millis(100)),
-            health_every: parts.interval,
+            interval: parts.interval,
             started: clock.mono(),
             clock: clock.clone(),
             status: status.subscribe(),
@@ -148,9 +149,8 @@ impl AgentApp {
 /// Gathers samples into batches of line protocol.
 struct Batcher {
     agent: SiteId,
-    every: Duration,
-    health_every: Duration,
-    started: crate::model::MonoMillis,
+    interval: Duration,
+    started: MonoMillis,
     clock: SharedClock,
     status: watch::Receiver<DeliveryStatus>,
     generated: watch::Sender<u64>,
@@ -167,27 +167,32 @@ impl Batcher {
         mut stop: Shutdown,
     ) -> anyhow::Result<()> {
         let mut open = OpenBatch::default();
-        let mut flush = tokio::time::interval(self.every);
-        flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut health = tokio::time::interval(self.health_every);
+        let started = tokio::time::Instant::now();
+        let elapsed = || MonoMillis(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let mut closing = Closing::new(self.interval, elapsed());
+        let mut health = tokio::time::interval(self.interval);
         health.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 polled = samples.recv() => match polled {
-                    Some(polled) => open.add(&polled),
+                    Some(polled) => {
+                        polled.iter().for_each(|sample| closing.see(sample, elapsed()));
+                        open.add(polled);
+                    }
                     None => break,
                 },
-                _ = health.tick() => open.add(&[self.own_health()]),
-                _ = flush.tick() => self.hand_over(&mut open, &payloads).await?,
+                _ = health.tick() => open.add(vec![self.own_health()]),
+                () = tokio::time::sleep_until(started + closing.at().since(MonoMillis(0))) => {}
                 () = stop.wait() => break,
             }
-            if open.text.len() >= BATCH_BYTES_MAX {
+            if elapsed() >= closing.at() || open.text.len() >= BATCH_BYTES_MAX {
                 self.hand_over(&mut open, &payloads).await?;
+                closing.closed(elapsed());
             }
         }
         // The probes are stopping: what they have measured is kept.
         while let Ok(Some(polled)) = tokio::time::timeout(DRAIN, samples.recv()).await {
-            open.add(&polled);
+            open.add(polled);
         }
         self.hand_over(&mut open, &payloads).await
     }
@@ -232,8 +237,11 @@ struct OpenBatch {
 }
 
 impl OpenBatch {
-    fn add(&mut self, samples: &[Sample]) {
-        wire::line::encode(samples, &mut self.text);
+    fn add(&mut self, mut samples: Vec<Sample>) {
+        for reading in samples.iter_mut().flat_map(|sample| sample.readings.values_mut()) {
+            *reading = reading.rounded();
+        }
+        wire::line::encode(&samples, &mut self.text);
         self.n_samples += samples.len() as u32;
     }
 }

@@ -1,5 +1,7 @@
 //! Wiring of a hub: MQTT inbox -> ledger -> picture of the network -> incidents -> mails, page, sinks.
 
+mod charts;
+pub mod evaluator;
 mod late;
 pub mod lookout;
 mod proof;
@@ -12,7 +14,6 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::capacity::{FamilyFacts, NetworkState};
 use crate::config::secret::{Secret, SecretSource};
 use crate::config::settings::{HubSettings, MqttSettings};
 use crate::model::UnixMillis;
@@ -20,19 +21,18 @@ use crate::model::network::Network;
 use crate::model::view::NetworkView;
 use crate::mqtt::inbox::{self, HubInbox, InboxEvent, InboxHealth, InboxParts};
 use crate::notify::step::Teller;
-use crate::probe::radio;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::health::PartHealth;
 use crate::runtime::tasks::{Shutdown, Tasks};
 use crate::store::influx::InfluxSink;
-use crate::store::ledger::{Ledger, RETENTION};
+use crate::store::ledger::{Ledger, OWN_AGENT, RETENTION};
 use crate::web::WebState;
 use crate::web::desk::Desk;
 use crate::web::snapshot::Snapshot;
 use crate::wire::batch::{Encoding, unpack};
 use crate::{notify, web, wire};
 
-use late::Arrival;
+use evaluator::{Evaluator, REPLAY, Replayed};
 use lookout::{Lookout, LookoutParts};
 
 /// Batches on their way from the inbox to the picture. When it is full the inbox waits, and MQTT with it.
@@ -41,8 +41,6 @@ const QUEUE_EVENTS_MAX: usize = 256;
 const QUEUE_REQUESTS_MAX: usize = 16;
 /// The file with the word that changes need, readable by whoever runs the hub.
 pub const TOKEN_FILE: &str = "operator.token";
-/// How much of the ledger is read again at the start, to know the network as it was.
-const REPLAY: Duration = Duration::from_hours(2);
 /// How often old batches are dropped.
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
@@ -100,10 +98,12 @@ impl HubApp {
         let Self { parts, clock, ledger, listener, snapshots, .. } = self;
         let HubParts { network, settings, mqtt, secrets, simulated } = parts;
         let token = operator_token(&settings.data_dir)?;
-        let state = replayed(&network, &ledger, settings.poll_interval, clock.now())?;
-        let engine = lookout::restored_engine(&ledger, &settings, &network)?;
-        let teller = Teller::restore(&*ledger, clock.now())?;
-        tell_of_rodaggio(&teller, &settings, &network, clock.now());
+        let now = clock.now();
+        let past = replayed(&network, &ledger, settings.poll_interval, now)?;
+        let engine = evaluator::restored_engine(&*ledger, &settings, &network)?;
+        let teller = Teller::restore(&*ledger, now)?;
+        tell_of_rodaggio(&teller, &settings, &network, now);
+        let evaluator = Evaluator::new(network.clone(), settings.clone(), past, engine, teller, now);
         let (desk_in, desk) = mpsc::channel(QUEUE_REQUESTS_MAX);
         let mut tasks = Tasks::new();
 
@@ -168,10 +168,9 @@ impl HubApp {
             snapshots,
             outbox_wake,
             simulated,
-            state,
             desk,
         };
-        tasks.spawn("lookout", Lookout::new(parts, engine, teller).run(events, shutdown.clone()));
+        tasks.spawn("lookout", Lookout::new(parts, evaluator).run(events, shutdown.clone()));
         tasks.run(shutdown).await
     }
 }
@@ -215,11 +214,6 @@ fn tell_of_rodaggio(teller: &Teller, settings: &HubSettings, network: &Network, 
     }
 }
 
-/// What capacity needs to know of a radio family.
-fn family_facts(profile: &str) -> Option<FamilyFacts> {
-    radio::family(profile).map(|family| FamilyFacts { duplex: family.duplex, verified: family.verified() })
-}
-
 /// What the page shows before the first evaluation.
 fn first_snapshot(parts: &HubParts, now: UnixMillis) -> Snapshot {
     Snapshot {
@@ -243,23 +237,24 @@ fn replayed(
     ledger: &Ledger,
     poll_interval: Duration,
     now: UnixMillis,
-) -> anyhow::Result<NetworkState> {
-    let mut state = NetworkState::new(network.clone(), poll_interval, family_facts);
+) -> anyhow::Result<Replayed> {
+    let mut past = Replayed::new(network, poll_interval);
     for stored in ledger.replay_since(now - REPLAY)? {
         let stored = stored?;
         let batch = &stored.batch;
-        // How it was sent is not kept: judged as what it may have been, from a backlog.
-        let arrival = Arrival { received_at: batch.received_at, live: false, clock_error_ms: 0, poll_interval };
+        if batch.agent.as_str() == OWN_AGENT {
+            past.own(batch.received_at);
+            continue;
+        }
         let Ok(payload) = unpack(Encoding::Gzip, &batch.packed, batch.crc) else { continue };
         let Ok(text) = std::str::from_utf8(&payload) else { continue };
-        for mut sample in wire::line::decode(text).0 {
-            if let Some(at) = arrival.present(stored.placed(sample.at)) {
-                sample.at = at;
-                state.apply(&batch.agent, &sample, batch.received_at);
-            }
-        }
+        let placed = |mut sample: crate::model::Sample| {
+            sample.at = stored.placed(sample.at);
+            sample
+        };
+        past.batch(&batch.agent, batch.received_at, wire::line::decode(text).0.into_iter().map(placed));
     }
-    Ok(state)
+    Ok(past)
 }
 
 /// Drops raw batches that are older than they are kept.

@@ -24,6 +24,8 @@ pub mod notify;
 #[cfg(feature = "hub")]
 pub mod onebox;
 #[cfg(feature = "hub")]
+pub mod rehearsal;
+#[cfg(feature = "hub")]
 pub mod store;
 #[cfg(feature = "hub")]
 pub mod web;

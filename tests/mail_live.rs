@@ -62,6 +62,8 @@ fn mail(n: u32, to: &[&str]) -> Mail {
         date: UnixMillis(1_795_500_000_000),
         incident: format!("VED-{n}"),
         kind: NoticeKind::Closed,
+        chart: None,
+        attachment: None,
     }
 }
 

@@ -21,13 +21,18 @@ use delivery::{TestAgent, TestHub, tls_settings};
 use support::memory::MemoryStore;
 use support::{Mosquitto, until};
 use tempfile::TempDir;
-use vedetta::config::settings::SpoolLimits;
+use vedetta::config::settings::{MqttSettings, SpoolLimits};
 use vedetta::model::{MonoMillis, UnixMillis};
 use vedetta::spool::{NewBatch, Origin, Spool};
 use vedetta::wire::batch::{ClockQuality, pack};
 
-/// Issue: at most this, MQTT and TLS included, for 20 radios at 60 s.
+/// MQTT and TLS included, both directions, for 20 radios at 60 s.
 const BYTES_PER_VALUE_MAX: f64 = 6.0;
+/// Four rounds of polls are in five batches: see `PART_OF_INTERVAL`.
+const ROUNDS: u64 = 4;
+const BATCHES: usize = 5;
+/// What an agent has that does not say otherwise.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const BACKLOG_BITS_PER_SECOND_MAX: f64 = 100_000.0;
 const FRESH_WITHIN: Duration = Duration::from_secs(5);
 
@@ -84,7 +89,7 @@ fn broker_with_tls(files: &Path) -> Mosquitto {
     fs::write(files.join("server.pem"), named().signed_by(&key, &authority).unwrap().pem()).unwrap();
     fs::write(files.join("server.key"), key.serialize_pem()).unwrap();
     let dir = files.display();
-    Mosquitto::with(&format!("certfile {dir}/server.pem\nkeyfile {dir}/server.key"), None)
+    Mosquitto::with(&format!("allow_anonymous true\ncertfile {dir}/server.pem\nkeyfile {dir}/server.key"), None)
 }
 
 struct Process(Child);
@@ -130,10 +135,27 @@ fn n_values(payload: &str) -> usize {
     payload.lines().map(fields).sum()
 }
 
-/// An agent that polls every 6 s sends, each second, what one that polls every 60 s sends each 10 s: the same radios in
-/// the same batches, ten times as fast.
+/// Bytes of a minute in which nothing is measured: keeping the connection alive, and the agent's state. All of it,
+/// although a full minute has less: what is sent keeps a connection alive as well.
+async fn idle_minute(broker: u16, ca: &Path, dir: &Path) -> u64 {
+    let counter = Counter::start(broker);
+    let settings = MqttSettings { keep_alive: KEEP_ALIVE, ..tls_settings(counter.port, ca.to_owned(), None) };
+    let mut agent = TestAgent::start("bossolasco", settings, &dir.join("idle")).await;
+    agent.until("connected", |s| s.connected).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = counter.bytes();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let after = counter.bytes();
+    agent.stop().await;
+    after.0 + after.1 - before.0 - before.1
+}
+
+/// A value is a field of line protocol as the hub stores it: a figure, a provenance or the reason why one is missing.
+///
+/// An agent that polls every 6 s sends in 24 s what one that polls every 60 s sends in four minutes: the same radios in
+/// the same batches. What a connection costs by the minute does not become quicker with it, and is added in full.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_value_costs_six_bytes_at_most() {
+async fn a_value_costs_what_is_stated() {
     let dir = TempDir::new().unwrap();
     let broker = broker_with_tls(dir.path());
     let counter = Counter::start(broker.port());
@@ -141,6 +163,7 @@ async fn a_value_costs_six_bytes_at_most() {
     let (_radios, environment) = radios(&network);
     let store = MemoryStore::new();
     let ca = dir.path().join("ca.pem");
+    let idle = idle_minute(broker.port(), &ca, dir.path());
     let hub = TestHub::of_network("twenty", tls_settings(broker.port(), ca.clone(), None), &["poggio"], &store);
     let settings = dir.path().join("agent.toml");
     let text = format!(
@@ -161,21 +184,26 @@ async fn a_value_costs_six_bytes_at_most() {
         .spawn()
         .unwrap();
     let _agent = Process(agent);
-    // The first rounds learn what each device answers.
-    until("the agent is at work", || store.len() >= 14).await;
-    let (batches_before, bytes_before) = (store.payloads().len(), counter.bytes());
-    let values_before: usize = store.payloads().iter().map(|p| n_values(p)).sum();
-    until("three rounds more", || store.len() >= batches_before + 18).await;
-    let (batches, bytes) = (store.payloads().len(), counter.bytes());
-    let values = store.payloads().iter().map(|p| n_values(p)).sum::<usize>() - values_before;
-    let (up, down) = (bytes.0 - bytes_before.0, bytes.1 - bytes_before.1);
-    let each = (up + down) as f64 / values as f64;
+    let measured = async {
+        // The first rounds learn what each device answers.
+        until("the agent is at work", || store.len() >= 6).await;
+        let (batches_before, bytes_before) = (store.payloads().len(), counter.bytes());
+        let values_before: usize = store.payloads().iter().map(|p| n_values(p)).sum();
+        until("four rounds more", || store.len() >= batches_before + BATCHES).await;
+        // The last one's acknowledgements.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let values = store.payloads().iter().map(|p| n_values(p)).sum::<usize>() - values_before;
+        let (batches, bytes) = (store.payloads().len() - batches_before, counter.bytes());
+        (values, batches, bytes.0 - bytes_before.0, bytes.1 - bytes_before.1)
+    };
+    let (idle, (values, batches, up, down)) = tokio::join!(idle, measured);
+    let each = (up + down + idle * ROUNDS) as f64 / values as f64;
     let report = format!(
-        "{each:.2} bytes a value: {values} values in {} batches, {up} bytes up, {down} down",
-        batches - batches_before
+        "{each:.2} bytes a value: {values} values in {batches} batches, {up} bytes up, {down} down, {idle} a minute when idle"
     );
     eprintln!("{report}");
     hub.stop().await;
+    assert_eq!(batches, BATCHES, "{report}");
     assert!(each <= BYTES_PER_VALUE_MAX, "{report}");
 }
 
@@ -230,9 +258,8 @@ async fn after_a_day_away_the_present_comes_first_and_the_past_leaves_the_link_t
     let (up, down) = ((after.0 - before.0) as f64 * 8.0 / secs, (after.1 - before.1) as f64 * 8.0 / secs);
     let moved = store.len() - stored;
     eprintln!("fresh after {fresh:?}; backlog {up:.0} bit/s up, {down:.0} down, {moved} batches in {secs:.1} s");
-    // One batch may be counted on the wrong side of the window.
-    let edge = 1000.0 * 8.0 / secs;
-    assert!(up <= BACKLOG_BITS_PER_SECOND_MAX + edge, "{up:.0} bit/s");
+    assert!(up <= BACKLOG_BITS_PER_SECOND_MAX, "{up:.0} bit/s");
+    assert!(down <= BACKLOG_BITS_PER_SECOND_MAX / 2.0, "{down:.0} bit/s");
     assert!(up > BACKLOG_BITS_PER_SECOND_MAX * 0.5 && moved > 50, "{up:.0} bit/s, {moved} batches");
     agent.stop().await;
     hub.stop().await;

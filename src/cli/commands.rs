@@ -105,6 +105,10 @@ fn check(args: &CheckArgs) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let report = load::check_files(&args.files);
+    #[cfg(feature = "hub")]
+    if let Some(dir) = &args.scenarios {
+        return super::scenarios::scenarios(args, dir, &report);
+    }
     if args.json {
         println!("{}", report.to_json());
     } else {

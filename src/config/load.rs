@@ -57,7 +57,8 @@ fn loaded<T>(
     }
 }
 
-fn read_text(path: &Path) -> Result<String, Box<Problem>> {
+/// The text of a file, at most [`FILE_BYTES_MAX`] of it.
+pub fn read_text(path: &Path) -> Result<String, Box<Problem>> {
     let cannot = |error: std::io::Error| Box::new(Problem::of_file(path, format!("cannot be read: {error}")));
     let file = std::fs::File::open(path).map_err(cannot)?;
     let mut bytes = Vec::new();

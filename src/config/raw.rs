@@ -214,6 +214,11 @@ impl Raw {
 
 /// Reads a file of this kind. `None` if its TOML is so broken that reading its keys would only mislead.
 pub fn read(kind: FileKind, text: &str, findings: &mut Findings) -> Option<Raw> {
+    read_by(kind.schema(), text, findings)
+}
+
+/// Reads a text by a schema of its own.
+pub fn read_by(schema: &'static Table, text: &str, findings: &mut Findings) -> Option<Raw> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut is_readable = true;
     for error in &errors {
@@ -226,7 +231,7 @@ pub fn read(kind: FileKind, text: &str, findings: &mut Findings) -> Option<Raw> 
         return None;
     }
     let mut reader = Reader { text, findings, declared: BTreeMap::new(), default_at: None };
-    let raw = reader.table(kind.schema(), table.get_ref(), 0, Place::default());
+    let raw = reader.table(schema, table.get_ref(), 0, Place::default());
     let declared = std::mem::take(&mut reader.declared);
     References { declared: &declared, findings }.check(&raw);
     Some(raw)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::schema::{FileKind, Key, Kind, Presence, Table};
+use super::schema::{FileKind, Key, Kind, Presence, SCENARIO, Table};
 
 const INTRODUCTION: &str = "\
 # Files and their keys
@@ -31,6 +31,8 @@ pub fn markdown() -> String {
         let _ = write!(out, "\n## `{}`\n\n{}\n", kind.file_name(), kind.schema().meaning);
         file(&mut out, kind.schema());
     }
+    let _ = write!(out, "\n## Scenarios\n\n{}\n", SCENARIO.meaning);
+    file(&mut out, &SCENARIO);
     out
 }
 

@@ -2,9 +2,11 @@
 //! range, with which default. `raw` reads by it and `reference` prints it, so the two cannot differ. `[P]`
 
 mod inventory;
+mod scenario;
 mod settings;
 
 pub use inventory::INVENTORY;
+pub use scenario::SCENARIO;
 pub use settings::{AGENT, HUB};
 
 /// A kind of file.

@@ -7,19 +7,16 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::late::{Arrival, OwnClock};
+use super::charts;
+use super::evaluator::{Evaluated, Evaluator};
 use super::proof::ProofKeeper;
 use crate::alert::desk::Command;
-use crate::alert::engine::Engine;
 use crate::alert::{Incident, IncidentState};
-use crate::capacity::NetworkState;
 use crate::config::settings::HubSettings;
 use crate::model::network::Network;
 use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};
 use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::inbox::{InboxEvent, InboxHealth};
-use crate::notify::render::Sender;
-use crate::notify::step::{Step, Teller};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::health::PartHealth;
 use crate::runtime::tasks::Shutdown;
@@ -43,8 +40,6 @@ pub struct LookoutParts {
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     pub outbox_wake: Arc<Notify>,
     pub simulated: bool,
-    /// The picture, as far as the ledger's last hours tell it.
-    pub state: NetworkState,
     /// What people say and ask: from the page, the command line, links in mails.
     pub desk: mpsc::Receiver<DeskRequest>,
 }
@@ -52,8 +47,7 @@ pub struct LookoutParts {
 /// The loop.
 pub struct Lookout {
     parts: LookoutParts,
-    engine: Engine,
-    teller: Teller,
+    evaluator: Evaluator,
     memory: Memory,
     /// Away only while a blocking thread has it.
     keeper: Option<ProofKeeper>,
@@ -62,33 +56,20 @@ pub struct Lookout {
 /// What the loop remembers between two evaluations.
 #[derive(Default)]
 struct Memory {
-    started_at: UnixMillis,
-    last_heard: Option<UnixMillis>,
     last_derived: Option<UnixMillis>,
     unsaved: Vec<Document>,
     /// Failures of the outbox that were looked at.
     failed_total: u64,
-    own_clock: OwnClock,
     /// Why the ledger does not take what the loop writes; said when it begins, and when it ends.
     ledger_error: Option<String>,
     ledger_failures: u64,
     proofs: Arc<BTreeMap<SiteId, AgentProof>>,
 }
 
-/// The engine as the ledger remembers it.
-pub fn restored_engine(ledger: &Ledger, settings: &HubSettings, network: &Arc<Network>) -> anyhow::Result<Engine> {
-    let (incidents, memory) = notify::step::restore(ledger)?;
-    Ok(Engine::new(settings.alert.clone(), network.clone(), incidents, 1)
-        .with_interval(settings.poll_interval)
-        .with_memory(memory))
-}
-
 impl Lookout {
-    pub fn new(parts: LookoutParts, engine: Engine, teller: Teller) -> Self {
-        let started_at = parts.clock.now();
-        let keeper = ProofKeeper::new(parts.network.agents().map(|s| s.id.clone()), started_at);
-        let memory = Memory { started_at, ..Memory::default() };
-        Self { parts, engine, teller, memory, keeper: Some(keeper) }
+    pub fn new(parts: LookoutParts, evaluator: Evaluator) -> Self {
+        let keeper = ProofKeeper::new(parts.network.agents().map(|s| s.id.clone()), evaluator.started_at());
+        Self { parts, evaluator, memory: Memory::default(), keeper: Some(keeper) }
     }
 
     /// Runs until the process stops.
@@ -114,22 +95,11 @@ impl Lookout {
 
     fn take(&mut self, event: InboxEvent) {
         let InboxEvent::Stored { agent, received_at, payload, live, .. } = event else { return };
-        self.memory.last_heard = Some(received_at);
         // The inbox has let only UTF-8 through that parses.
         let Ok(text) = std::str::from_utf8(&payload) else { return };
         let (samples, _) = wire::line::decode(text);
         let clock_error_ms = self.clock_error_ms(&agent);
-        let poll_interval = self.parts.settings.poll_interval;
-        let arrival = Arrival { received_at, live, clock_error_ms, poll_interval };
-        self.parts.state.hear(&agent, received_at);
-        let mut newest = None;
-        for mut sample in samples {
-            // The rest only amends history.
-            let Some(at) = arrival.present(sample.at) else { continue };
-            sample.at = at;
-            newest = newest.max(Some(at));
-            self.parts.state.apply(&agent, &sample, received_at);
-        }
+        let newest = self.evaluator.take(&agent, received_at, live, clock_error_ms, samples);
         if let Some(keeper) = &mut self.keeper {
             keeper.take(&agent, received_at, newest);
         }
@@ -143,32 +113,30 @@ impl Lookout {
 
     async fn evaluate(&mut self) {
         let now = self.parts.clock.now();
-        self.watch_own_clock(now);
-        let mut view = self.parts.state.evaluate(now);
-        view.agents.clone_from(&self.parts.inbox.borrow().agents);
-        view.blind_since = self.blind_since(now);
-        let before = self.engine.incidents();
-        let changed = self.engine.step(now, &view, &self.parts.state);
         self.look_for_refused(now).await;
-        self.decide(now, &before, &changed);
+        let agents = self.parts.inbox.borrow().agents.clone();
+        let Evaluated { view, changed, before, written, jumped_ms } =
+            self.evaluator.evaluate(now, self.parts.clock.mono(), &agents);
+        if let Some(jump_ms) = jumped_ms {
+            self.clock_was_set(now, jump_ms);
+        }
+        for incident in &changed {
+            log(incident, &before);
+        }
+        let written = charts::illustrated(&self.parts.ledger, &self.parts.network, written).await;
+        self.memory.unsaved.extend(written.documents);
         self.derive(now, &view).await;
         self.save().await;
         self.prove(now, &view).await;
         self.show(now, view);
     }
 
-    /// This machine's clock is what all times are told by. When it was set, readings taken by the old one are neither
-    /// fresh nor old: the present is forgotten, and measured again within an interval. Nothing opens or closes
-    /// meanwhile, for unknown does neither.
-    fn watch_own_clock(&mut self, now: UnixMillis) {
-        let Some(jump_ms) = self.memory.own_clock.look(now, self.parts.clock.mono()) else { return };
+    fn clock_was_set(&mut self, now: UnixMillis, jump_ms: i64) {
         tracing::warn!(
             seconds = jump_ms / 1000,
             "this machine's clock was set: what was measured before it is forgotten, and measured again"
         );
-        self.parts.state.forget_present();
-        (self.memory.last_derived, self.memory.last_heard) = (None, None);
-        self.memory.started_at = UnixMillis(self.memory.started_at.0.saturating_add(jump_ms));
+        self.memory.last_derived = None;
         if let Some(keeper) = &mut self.keeper {
             keeper.forget_times(now);
         }
@@ -177,7 +145,7 @@ impl Lookout {
     /// What can be proved of deliveries: written into the daily records, and shown.
     async fn prove(&mut self, now: UnixMillis, view: &NetworkView) {
         let Some(mut keeper) = self.keeper.take() else { return };
-        keeper.look(now, &view.agents, self.patience());
+        keeper.look(now, &view.agents, self.evaluator.patience());
         let ledger = self.parts.ledger.clone();
         let job = move || {
             let written = keeper.write_if_due(now, &ledger);
@@ -216,35 +184,6 @@ impl Lookout {
         }
     }
 
-    /// An agent, or all of them, not heard for longer is silent.
-    fn patience(&self) -> Duration {
-        self.parts.settings.poll_interval * 3 + Duration::from_secs(10)
-    }
-
-    /// Turns changes into documents: the incidents themselves, and the mails that they call for.
-    fn decide(&mut self, now: UnixMillis, before: &[Incident], changed: &[Incident]) {
-        for incident in changed {
-            log(incident, before);
-        }
-        let settings = &self.parts.settings;
-        let sender = settings.mail.as_ref().map(|mail| Sender {
-            from: &mail.from,
-            reply_to: mail.reply_to.as_deref(),
-            public_url: settings.web.public_url.as_deref(),
-        });
-        let incidents = self.engine.incidents();
-        let written = self.teller.step(Step {
-            now,
-            network: &self.parts.network,
-            settings: &settings.notify,
-            incidents: &incidents,
-            changed,
-            memory: self.engine.memory_to_write(),
-            sender: sender.as_ref(),
-        });
-        self.memory.unsaved.extend(written.documents);
-    }
-
     /// Looks for addresses that the outbox found refused.
     async fn look_for_refused(&mut self, now: UnixMillis) {
         let total: u64 = self.parts.parts.iter().map(|p| p.borrow().failed_total).sum();
@@ -255,7 +194,7 @@ impl Lookout {
         let since = now - notify::step::REFUSED_KEPT;
         match tokio::task::spawn_blocking(move || notify::records::refused(&*ledger, since)).await {
             Ok(Ok(refused)) => {
-                self.teller.refused = refused;
+                self.evaluator.teller.refused = refused;
                 self.memory.failed_total = total;
             }
             Ok(Err(error)) => tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "refusals not read"),
@@ -269,7 +208,7 @@ impl Lookout {
         match request {
             DeskRequest::Command { command, by, reply } => {
                 let known = self.known(&command).await;
-                let done = self.teller.command(&self.parts.network, |_| known, command, &by, now);
+                let done = self.evaluator.command(|_| known, command, &by, now);
                 let answer = match done {
                     Ok((touched, documents)) => {
                         self.memory.unsaved.extend(documents);
@@ -285,7 +224,7 @@ impl Lookout {
                 let _ = reply.send(self.history(incident).await);
             }
             DeskRequest::Desk { reply } => {
-                let _ = reply.send((self.teller.desk.clone(), self.parts.settings.notify.rodaggio));
+                let _ = reply.send((self.evaluator.teller.desk.clone(), self.parts.settings.notify.rodaggio));
             }
         }
     }
@@ -298,7 +237,7 @@ impl Lookout {
 
     async fn history(&self, number: u64) -> Option<History> {
         let ledger = self.parts.ledger.clone();
-        let live = self.engine.incidents().into_iter().find(|i| i.number == number && number > 0);
+        let live = self.evaluator.engine.incidents().into_iter().find(|i| i.number == number && number > 0);
         let read = tokio::task::spawn_blocking(move || {
             let kept = || notify::records::incidents(&*ledger).ok()?.into_iter().find(|i| i.number == number);
             Some((live.or_else(|| kept().filter(|_| number > 0))?, notify::records::threads_of(&*ledger, number).ok()?))
@@ -315,7 +254,7 @@ impl Lookout {
         });
         let mut notices: Vec<NoticeLine> = told.collect();
         notices.sort_by(|a, b| (a.at, &a.to).cmp(&(b.at, &b.to)));
-        let case = self.teller.desk.cases.get(&number).cloned().unwrap_or_default();
+        let case = self.evaluator.teller.desk.cases.get(&number).cloned().unwrap_or_default();
         Some(History { incident, notices, case })
     }
 
@@ -376,23 +315,16 @@ impl Lookout {
         }
     }
 
-    /// Since when the hub hears nobody: after three intervals and ten seconds without a batch.
-    fn blind_since(&self, now: UnixMillis) -> Option<UnixMillis> {
-        let patience = self.patience();
-        let heard = self.memory.last_heard.unwrap_or(self.memory.started_at);
-        (now.since(heard) > patience).then_some(heard)
-    }
-
     fn show(&mut self, now: UnixMillis, view: NetworkView) {
         let snapshot = Snapshot {
             network: self.parts.network.clone(),
             blind_since: view.blind_since,
             view: Arc::new(view),
             proofs: self.memory.proofs.clone(),
-            incidents: Arc::new(self.engine.incidents()),
+            incidents: Arc::new(self.evaluator.engine.incidents()),
             parts: self.part_health(),
             generated_at: now,
-            started_at: self.memory.started_at,
+            started_at: self.evaluator.started_at(),
             simulated: self.parts.simulated,
             version: env!("CARGO_PKG_VERSION"),
             agents_expected: self.parts.network.agents().map(|s| s.id.clone()).collect(),

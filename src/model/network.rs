@@ -55,6 +55,8 @@ pub struct Wisp {
     pub email: Vec<String>,
     pub language: Language,
     pub phone: Option<String>,
+    /// Mails to it carry the incident as a JSON file too.
+    pub attach_json: bool,
 }
 
 /// Somebody at the Union who gets mails.

@@ -124,6 +124,17 @@ impl Reading {
         Self::finite(value, None)
     }
 
+    /// Without the digits that a computation left: six significant ones, or three decimals where those are finer. No
+    /// radio and no round trip is known more exactly, and digits of noise are most of what a batch weighs. Whole
+    /// numbers, so counters, stay as they are.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        match self {
+            Self::Value { value, from } => Self::Value { value: without_noise(value), from },
+            missing @ Self::Missing(_) => missing,
+        }
+    }
+
     /// A value whose provenance matters (capacities).
     pub fn known(value: f64, from: Provenance) -> Self {
         Self::finite(value, Some(from))
@@ -164,6 +175,22 @@ impl Reading {
     }
 }
 
+fn without_noise(value: f64) -> f64 {
+    const DIGITS: i32 = 6;
+    const DECIMALS_MIN: i32 = 3;
+    /// Powers of ten up to this are exact, and so is what is divided by one.
+    const DECIMALS_MAX: i32 = 22;
+    if value.fract() == 0.0 {
+        return value;
+    }
+    let decimals = (DIGITS - 1 - value.abs().log10().floor() as i32).max(DECIMALS_MIN);
+    if decimals > DECIMALS_MAX {
+        return value;
+    }
+    let scale = 10_f64.powi(decimals);
+    (value * scale).round() / scale
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,5 +215,27 @@ mod tests {
         assert_eq!(Reading::value(f64::NAN), Reading::Missing(Missing::Malformed));
         assert_eq!(Reading::value(f64::INFINITY), Reading::Missing(Missing::Malformed));
         assert_eq!(Reading::value(3.0).map(|v| v / 0.0), Reading::Missing(Missing::Malformed));
+    }
+
+    #[test]
+    fn noise_is_rounded_away_and_nothing_else() {
+        for (value, expected) in [
+            (171.142_785_535_744_03, 171.143),
+            (0.016_540_999_999_999_993, 0.016_541),
+            (-48.25, -48.25),
+            (967_678.46, 967_678.46),
+            (1.234_567_89e-9, 1.234_57e-9),
+            (9.999_999_9, 10.0),
+            (4_398_046_511_103.0, 4_398_046_511_103.0),
+            (1e-40, 1e-40),
+            (0.0, 0.0),
+        ] {
+            let found = Reading::value(value).rounded();
+            assert_eq!(found, Reading::value(expected));
+        }
+        let known = Reading::known(1.000_000_1, Provenance::Reported);
+        assert_eq!(known.rounded(), Reading::known(1.0, Provenance::Reported));
+        let missing = Reading::Missing(Missing::Timeout);
+        assert_eq!(missing.rounded(), missing);
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::client::{self, EVENTS_MAX, LinkConfig, LinkEvent, Message, Requests, chain};
-use super::inflight::{BACKLOG_BITS_PER_SECOND, Inflight, Send};
+use super::inflight::{BACKLOG_BITS_PER_SECOND, Inflight, Send, WINDOW};
 use crate::config::secret::SecretSource;
 use crate::config::settings::MqttSettings;
 use crate::model::{MonoMillis, NetworkId, SiteId, UnixMillis};
@@ -33,8 +33,11 @@ const PAYLOADS_TOGETHER_MAX: usize = 16;
 const WAITING_MAX: usize = 64;
 /// Pause before a refused write or read is tried again.
 const DISK_PAUSE: Duration = Duration::from_secs(5);
-/// How often the retained state is published, the spool's state file written, and the age bound applied.
+/// How often the spool's state file is written, the age bound applied, and the retained state published if there is
+/// something in it to see.
 const UPKEEP: Duration = Duration::from_mins(1);
+/// How often the state is published anyway: on a thin link it costs as much as fifty values.
+const STATE_EVERY: Duration = Duration::from_mins(5);
 /// The worker looks around at least this often, for the clock may run faster than the runtime's timers.
 const TICK: Duration = Duration::from_secs(1);
 const TICK_MIN: Duration = Duration::from_millis(5);
@@ -90,6 +93,14 @@ pub struct DeliveryStatus {
     pub clock: ClockQuality,
 }
 
+impl DeliveryStatus {
+    /// Before anything has happened: what an earlier run has left to deliver.
+    pub fn at_start(spool: &Spool) -> Self {
+        let (pending_batches, spool_bytes) = (spool.pending(), spool.bytes());
+        Self { epoch: spool.epoch(), pending_batches, spool_bytes, ..Self::default() }
+    }
+}
+
 /// Delivers until the process stops. What was handed in before that is in the spool on return.
 pub async fn run(
     config: AgentDelivery,
@@ -117,6 +128,27 @@ pub async fn run(
     }
 }
 
+/// What of an agent's state its hub should hear of within a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Notable {
+    backlog: bool,
+    /// Evicted, damaged and dropped batches.
+    troubles: [u64; 3],
+    clock: Option<ClockQuality>,
+}
+
+impl Notable {
+    fn of(state: &AgentState) -> Self {
+        let spool = state.spool.as_ref();
+        Self {
+            // Less is what is under way anyway.
+            backlog: spool.is_some_and(|s| s.batches > WINDOW as u64),
+            troubles: spool.map_or([0; 3], |s| [s.evicted_batches, s.corrupt_records, s.dropped_batches]),
+            clock: state.clock,
+        }
+    }
+}
+
 struct Worker {
     config: AgentDelivery,
     topics: Topics,
@@ -134,6 +166,8 @@ struct Worker {
     /// No attempt on the disk before this.
     disk_pause_until: Option<MonoMillis>,
     upkeep_at: MonoMillis,
+    /// What the state that was published last said, and when.
+    said: Option<(MonoMillis, Notable)>,
     status: DeliveryStatus,
     status_out: watch::Sender<DeliveryStatus>,
 }
@@ -162,6 +196,7 @@ impl Worker {
             waiting: VecDeque::new(),
             disk_pause_until: None,
             upkeep_at: now,
+            said: None,
             status: DeliveryStatus::default(),
             status_out,
             clock,
@@ -466,14 +501,18 @@ impl Worker {
         if let Err(e) = kept {
             self.disk_failed(&e);
         }
-        self.publish_state()
+        let notable = Notable::of(&self.state()?);
+        let known = self.said.filter(|(at, said)| *said == notable && mono.since(*at) < STATE_EVERY);
+        if notable.backlog || known.is_none() { self.publish_state() } else { Ok(()) }
     }
 
-    fn publish_state(&self) -> anyhow::Result<()> {
+    fn publish_state(&mut self) -> anyhow::Result<()> {
         if let Some(link) = &self.link {
             let topic = self.topics.agent(&self.config.agent, Channel::State);
+            let state = self.state()?;
+            let taken = link.try_publish(&topic, true, state::encode(&state), vec![]);
             // One that finds no room is followed by another within a minute.
-            let _ = link.try_publish(&topic, true, state::encode(&self.state()?), vec![]);
+            self.said = taken.is_ok().then(|| (self.clock.mono(), Notable::of(&state)));
         }
         Ok(())
     }
@@ -523,8 +562,10 @@ impl Worker {
 fn wire_bytes(topic: &str, properties: &[(String, String)], payload: usize) -> usize {
     const FIXED: usize = 11 + 2;
     const TLS: usize = 22;
+    /// The acknowledgement of the `stored` that answers it, a record of its own (MQTT 5, 3.4).
+    const ANSWER: usize = 4 + TLS;
     let properties: usize = properties.iter().map(|(name, value)| 5 + name.len() + value.len()).sum();
-    FIXED + topic.len() + properties + payload + TLS
+    FIXED + topic.len() + properties + payload + TLS + ANSWER
 }
 
 /// Packs payloads; the figure counts lines that are too long for any batch.

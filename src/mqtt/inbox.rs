@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use uuid::Uuid;
 
 use super::client::{self, EVENTS_MAX, LinkConfig, LinkEvent, Message, Requests, chain};
@@ -47,6 +47,9 @@ pub const GROUP_MAX: usize = 64;
 const GROUP_WAIT: Duration = Duration::from_millis(20);
 /// Messages kept for a person to look at: enough to understand a case, too few to wear out a disk.
 pub const SET_ASIDE_PER_MINUTE: u32 = 60;
+/// An agent is told at once what is stored, and then for so long not again: a backlog's worth of answers would cost as
+/// much as the backlog. Its window of 24 batches keeps 100 kbit/s going if it hears twice a second.
+const TELL_PAUSE: Duration = Duration::from_millis(500);
 const STORE_PAUSE_MIN: Duration = Duration::from_secs(1);
 const STORE_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Presence that something overwrote is published again, at most so often.
@@ -160,6 +163,10 @@ struct Worker {
     health: InboxHealth,
     set_aside: Allowance,
     presences: Allowance,
+    /// When each agent was last told what is stored.
+    told_at: BTreeMap<SiteId, Instant>,
+    /// Agents of which more is stored than they were told.
+    untold: BTreeSet<SiteId>,
 }
 
 impl Worker {
@@ -201,6 +208,8 @@ impl Worker {
             limits: BTreeMap::new(),
             health: InboxHealth::default(),
             presences: Allowance::new(PRESENCES_PER_MINUTE),
+            told_at: BTreeMap::new(),
+            untold: BTreeSet::new(),
         })
     }
 
@@ -208,8 +217,13 @@ impl Worker {
         loop {
             self.show();
             let mut shutdown = self.shutdown.clone();
+            let tell_at = self.untold.iter().filter_map(|agent| self.quiet_until(agent)).min();
             let event = tokio::select! {
                 () = shutdown.wait() => break,
+                () = sleep_until(tell_at.unwrap_or_else(Instant::now)), if tell_at.is_some() => {
+                    self.tell_stored(Instant::now()).await;
+                    continue;
+                }
                 event = self.events.recv() => event.context("the connection to the broker was given up")?,
             };
             let mut group = Vec::new();
@@ -219,11 +233,28 @@ impl Worker {
                 self.take(group).await?;
             }
         }
+        self.tell_stored(Instant::now() + TELL_PAUSE).await;
         if let Some(link) = self.link.take() {
             let away = self.presence(false, link.connection());
             link.farewell(&self.topics.hub_state(), away, &mut self.events).await;
         }
         Ok(())
+    }
+
+    /// Before this it is not told again; `None`: it never was.
+    fn quiet_until(&self, agent: &SiteId) -> Option<Instant> {
+        self.told_at.get(agent).map(|at| *at + TELL_PAUSE)
+    }
+
+    /// Tells agents what is stored: those that were not told for a while.
+    async fn tell_stored(&mut self, now: Instant) {
+        let is_due = |agent: &&SiteId| self.quiet_until(agent).is_none_or(|until| until <= now);
+        let due: Vec<SiteId> = self.untold.iter().filter(is_due).cloned().collect();
+        for agent in due {
+            self.publish_stored(&agent).await;
+            self.untold.remove(&agent);
+            self.told_at.insert(agent, now);
+        }
     }
 
     /// Waits a moment for more.
@@ -399,10 +430,9 @@ impl Worker {
         self.keep_faulty(&judged).await?;
         let Some(judged) = self.store(judged).await? else { return Ok(()) };
         self.keep_conflicting(&judged).await?;
-        let mut touched = BTreeSet::new();
         for one in &judged {
             let agent = &one.arrived.agent;
-            touched.insert(agent.clone());
+            self.untold.insert(agent.clone());
             let Some(track) = self.tracks.get_mut(agent) else { continue };
             match (&one.header, one.outcome) {
                 (Some(header), Some(outcome)) => {
@@ -414,9 +444,7 @@ impl Worker {
                 _ => track.malformed(one.arrived.received_at),
             }
         }
-        for agent in &touched {
-            self.publish_stored(agent).await;
-        }
+        self.tell_stored(Instant::now()).await;
         for one in &judged {
             self.ack(&one.arrived.message).await;
         }

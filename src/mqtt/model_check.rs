@@ -569,7 +569,7 @@ fn beginnings() -> Vec<(&'static str, World)> {
 }
 
 /// Of each beginning.
-const STATES_MAX: usize = 30_000;
+const STATES_MAX: usize = 12_000;
 
 #[test]
 fn no_run_loses_a_sample_in_silence() {

@@ -177,7 +177,7 @@ impl Track {
 
     /// Numbers that are proved to be lost, of each epoch that is remembered; the current one last.
     #[cfg(test)]
-    pub fn lost(&self) -> Vec<(u64, RangeSet)> {
+    pub(super) fn lost(&self) -> Vec<(u64, RangeSet)> {
         let current = self.epochs.len().saturating_sub(1);
         self.epochs.iter().enumerate().map(|(at, e)| (e.number, e.lost_numbers(at != current))).collect()
     }

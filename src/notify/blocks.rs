@@ -37,7 +37,12 @@ pub enum Block {
         rows: Vec<Vec<String>>,
     },
     Small(String),
+    /// Where the chart is drawn, if there is one; plain text has none.
+    Chart,
 }
+
+/// Where the HTML of a mail takes its chart: filled when the message is put together, else a comment that nobody sees.
+pub const CHART_SLOT: &str = "<!-- chart -->\n";
 
 /// The colour of the bar at the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +84,7 @@ pub fn text(blocks: &[Block]) -> String {
                 }
             }
             Block::Table { head, rows } => text_table(&mut out, head, rows),
+            Block::Chart => continue,
         }
         let small_run = matches!((block, blocks.get(at + 1)), (Block::Small(_), Some(Block::Small(_))));
         if !matches!(block, Block::Title(_)) && !small_run && at + 1 < blocks.len() {
@@ -182,6 +188,14 @@ fn linked(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// Mail programs that know a dark mode and these rules follow them; the others do as they always did.
+const DARK: &str = "@media (prefers-color-scheme:dark){\
+    .page{background:#16191d!important;color:#e4e8ee!important}\
+    .quiet{color:#a9b3c0!important}\
+    .head{background:#252a31!important}\
+    .head,.cell{border-color:#414955!important}\
+    a{color:#7db7f5!important}}";
+
 const PARA: &str = "margin:0 0 14px 0";
 const CELL: &str = "padding:6px 10px;border:1px solid #c9ced6;text-align:left;vertical-align:top";
 
@@ -202,7 +216,10 @@ pub fn html(language: Language, subject: &str, tone: Tone, blocks: &[Block]) -> 
             }
             Block::Small(text) => add(
                 &mut body,
-                format_args!("<p style=\"margin:0 0 6px 0;font-size:13px;color:#4a5462\">{}</p>\n", rich(text)),
+                format_args!(
+                    "<p class=\"quiet\" style=\"margin:0 0 6px 0;font-size:13px;color:#4a5462\">{}</p>\n",
+                    rich(text)
+                ),
             ),
             Block::List { numbered, items } => {
                 let tag = if *numbered { "ol" } else { "ul" };
@@ -213,13 +230,15 @@ pub fn html(language: Language, subject: &str, tone: Tone, blocks: &[Block]) -> 
                 add(&mut body, format_args!("</{tag}>\n"));
             }
             Block::Table { head, rows } => html_table(&mut body, head, rows),
+            Block::Chart => body.push_str(CHART_SLOT),
         }
     }
     format!(
         "<!DOCTYPE html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n</head>\n\
-         <body style=\"margin:0;padding:16px;background:#ffffff\">\n\
-         <div style=\"max-width:640px;border-top:4px solid {colour};padding-top:14px;\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"supported-color-schemes\" content=\"light dark\">\n\
+         <title>{title}</title>\n<style>{DARK}</style>\n</head>\n\
+         <body class=\"page\" style=\"margin:0;padding:16px;background:#ffffff\">\n\
+         <div class=\"page\" style=\"max-width:640px;border-top:4px solid {colour};padding-top:14px;\
          font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:1.45;color:#1b1f24\">\n{body}</div>\n\
          </body>\n</html>\n",
         lang = language.code(),
@@ -231,7 +250,10 @@ pub fn html(language: Language, subject: &str, tone: Tone, blocks: &[Block]) -> 
 fn html_table(body: &mut String, head: &[String], rows: &[Vec<String>]) {
     body.push_str("<table style=\"border-collapse:collapse;margin:0 0 14px 0;font-size:14px\">\n<tr>");
     for cell in head {
-        add(body, format_args!("<th scope=\"col\" style=\"{CELL};background:#eef1f5\">{}</th>", rich(cell)));
+        add(
+            body,
+            format_args!("<th scope=\"col\" class=\"head\" style=\"{CELL};background:#eef1f5\">{}</th>", rich(cell)),
+        );
     }
     body.push_str("</tr>\n");
     for row in rows {
@@ -239,9 +261,9 @@ fn html_table(body: &mut String, head: &[String], rows: &[Vec<String>]) {
         for (n, cell) in row.iter().enumerate() {
             if n == 0 {
                 let style = format!("{CELL};background:#eef1f5;font-weight:normal");
-                add(body, format_args!("<th scope=\"row\" style=\"{style}\">{}</th>", rich(cell)));
+                add(body, format_args!("<th scope=\"row\" class=\"head\" style=\"{style}\">{}</th>", rich(cell)));
             } else {
-                add(body, format_args!("<td style=\"{CELL}\">{}</td>", rich(cell)));
+                add(body, format_args!("<td class=\"cell\" style=\"{CELL}\">{}</td>", rich(cell)));
             }
         }
         body.push_str("</tr>\n");

@@ -6,9 +6,11 @@
 
 mod blocks;
 pub mod calendar;
+pub mod chart;
 mod contact;
 pub mod digest;
 mod generic;
+mod glyphs;
 mod letters;
 pub mod log;
 pub mod maildir;
@@ -17,6 +19,7 @@ pub mod outbox;
 pub mod policy;
 pub mod records;
 pub mod render;
+pub mod report;
 pub mod smtp;
 mod staff;
 pub mod step;
@@ -95,6 +98,19 @@ pub struct Mail {
     /// `VED-147`; of a mail about several the first, of one about none empty.
     pub incident: String,
     pub kind: NoticeKind,
+    /// Drawn where the HTML says; nothing is drawn before its figures are known.
+    #[serde(default)]
+    pub chart: Option<chart::Chart>,
+    /// The incident for machines, for those who ask for it.
+    #[serde(default)]
+    pub attachment: Option<Attachment>,
+}
+
+/// A JSON text that goes with a mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub name: String,
+    pub json: String,
 }
 
 #[cfg(test)]

@@ -2,16 +2,18 @@
 
 use jiff::tz::TimeZone;
 
-use super::blocks::{self, Block, Tone};
+use super::blocks::{self, Block, Tone, clean};
+use super::chart::{Chart, Level, Source};
 use super::letters::{self, Letter, addresses};
 use super::log::Thread;
 use super::policy::{Notice, Why};
 use super::story::Story;
-use super::{Mail, NoticeKind, Recipient, contact, generic, staff, updates, wisp, words};
+use super::{Attachment, Mail, NoticeKind, Recipient, contact, generic, report, staff, updates, wisp, words};
 use crate::alert::desk::Desk;
-use crate::alert::{Incident, Severity};
-use crate::model::UnixMillis;
+use crate::alert::incident::EvidenceEnd;
+use crate::alert::{Condition, Direction, Incident, Severity, Subject};
 use crate::model::network::Network;
+use crate::model::{EdgeId, UnixMillis};
 
 /// What mails carry besides the incident.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +90,8 @@ pub fn compose(material: Material<'_>, notice: &Notice) -> Option<Mail> {
                 date: now,
                 incident: incident.map(Incident::token).unwrap_or_default(),
                 kind: notice.kind,
+                chart: None,
+                attachment: None,
             })
         }
         (_, None) => None,
@@ -129,6 +133,12 @@ fn about_one(material: Material<'_>, notice: &Notice, incident: &Incident) -> Op
         None => message_id(network, incident, recipient, NoticeKind::Opened, None, address),
     });
     let kind = notice.kind.as_str();
+    let asked =
+        matches!(recipient, Recipient::Wisp(id) if network.wisps.get(id.as_str()).is_some_and(|w| w.attach_json));
+    let attachment = asked.then(|| Attachment {
+        name: format!("{}-{kind}.json", incident.token()),
+        json: report_of(material, notice, &story, own.clone()),
+    });
     Some(Mail {
         id: format!("{:015}-{:08}-{kind}-{}", now.0.max(0), incident.number, label(recipient)),
         to,
@@ -144,7 +154,40 @@ fn about_one(material: Material<'_>, notice: &Notice, incident: &Incident) -> Op
         date: now,
         incident: incident.token(),
         kind: notice.kind,
+        chart: chart(&story, recipient),
+        attachment,
     })
+}
+
+/// The notice for machines. `id`: the same for every repeat of it.
+pub(super) fn report_of(material: Material<'_>, notice: &Notice, story: &Story<'_>, id: String) -> String {
+    let others = notice.incidents.iter().skip(1);
+    let also: Vec<&Incident> = others.filter_map(|n| material.incidents.iter().find(|i| i.number == *n)).collect();
+    let case = material.desk.cases.get(&story.incident.number);
+    report::json(story, &report::Event { kind: notice.kind, id, case, also: &also })
+}
+
+/// What the chart of a mail is about; its figures are in the ledger. People at a site get none.
+fn chart(story: &Story<'_>, recipient: &Recipient) -> Option<Chart> {
+    let incident = story.incident;
+    let (tag, name) = match (&incident.subject, &incident.detail.evidence_link) {
+        _ if matches!(recipient, Recipient::Contact(_)) => return None,
+        (Subject::Edge(EdgeId::Backhaul(id)), _) => ("backhaul", id.to_string()),
+        (Subject::Edge(edge), _) => ("link", edge.as_str().to_owned()),
+        (Subject::Site(id), _) if incident.condition == Condition::SiteBelowTarget => ("site", id.to_string()),
+        (Subject::Device(_), Some(link)) => ("link", link.to_string()),
+        _ => return None,
+    };
+    let direction = incident.direction.unwrap_or(Direction::Downstream).as_str().to_owned();
+    let source = Source { tag: tag.to_owned(), name, direction };
+    let link = incident.detail.evidence_link.as_ref().and_then(|id| story.network.links.get(id.as_str()));
+    let level = |end: &EvidenceEnd| {
+        let device = story.network.devices.get(end.device.as_str())?;
+        let radio = link.and_then(|l| l.radio_of(&device.id)).map(str::to_owned);
+        Some(Level { site: clean(&end.site), device: device.id.to_string(), radio, rsl: Vec::new() })
+    };
+    let levels = story.ends().into_iter().filter_map(level).collect();
+    Some(Chart::new(story.language, &story.zone, story.now, source, incident.required_mbps, levels))
 }
 
 fn body(material: Material<'_>, notice: &Notice, story: &Story<'_>, from: &str) -> Vec<Block> {
@@ -182,6 +225,9 @@ fn body(material: Material<'_>, notice: &Notice, story: &Story<'_>, from: &str) 
         let at = body.iter().position(|b| matches!(b, Block::Title(_) | Block::Small(_))).unwrap_or(body.len());
         body.insert(at, Block::Para(format!("{label} {}.", words::list(story.language, &others))));
     }
+    // Below what it shows, above what is asked; at the end of a mail that asks nothing.
+    let at = body.iter().position(|b| matches!(b, Block::Title(_) | Block::Small(_))).unwrap_or(body.len());
+    body.insert(at, Block::Chart);
     body
 }
 

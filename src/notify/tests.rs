@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::log::{Facts, Log, Refused, Thread, Told, key};
 use super::policy::{self, Notice, Situation, Why};
 use super::render::{Material, Sender, compose, render};
-use super::{Mail, NoticeKind, Recipient};
+use super::{Mail, NoticeKind, Recipient, chart, message};
 use crate::alert::desk::{Act, Command, Desk};
 use crate::alert::incident::*;
 use crate::config::settings::NotifySettings;
@@ -72,6 +72,7 @@ fn network(language: Language) -> Network {
         email: vec![format!("noc@{id}.example")],
         language,
         phone: Some("0173 000000".into()),
+        attach_json: false,
     };
     let link = |id: &str, near: &str, far: &str| Link {
         id: LinkId::parse(id).unwrap(),
@@ -290,6 +291,20 @@ fn wisp() -> Recipient {
     Recipient::Wisp(WispId::parse("langhenet").unwrap())
 }
 
+/// LOOKING
+fn seen(name: &str, mail: &Mail) {
+    let dir = PathBuf::from("/tmp/w/mailbody-look");
+    std::fs::create_dir_all(&dir).unwrap();
+    let mut html = message::html(mail);
+    if let Some(png) = mail.chart.as_ref().and_then(chart::Chart::png) {
+        std::fs::write(dir.join(format!("{name}.png")), png).unwrap();
+        let at = html.find("cid:").unwrap();
+        let end = at + html[at..].find('"').unwrap();
+        html.replace_range(at..end, &format!("{name}.png"));
+    }
+    std::fs::write(dir.join(format!("{name}.html")), html).unwrap();
+}
+
 fn golden(name: &str, actual: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/mails").join(name);
     if std::env::var_os("VEDETTA_BLESS").is_some() {
@@ -300,6 +315,33 @@ fn golden(name: &str, actual: &str) {
     let expected = std::fs::read_to_string(&path)
         .unwrap_or_else(|e| panic!("{}: {e}; write it with VEDETTA_BLESS=1 cargo test", path.display()));
     assert_eq!(expected, actual, "{name} has changed; if that is right: VEDETTA_BLESS=1 cargo test");
+}
+
+/// The 24 hours before an incident: as usual, an hour at night that nobody measured, then what the incident says.
+fn measured(mut mail: Mail, incident: &Incident) -> Mail {
+    let Some(chart) = &mut mail.chart else { return mail };
+    let required = incident.required_mbps.unwrap_or(100.0);
+    let series = |usual: f64, wave: f64, end: Option<f64>, over: bool| -> Vec<Option<i32>> {
+        (0..chart::SLOTS)
+            .map(|slot| {
+                let n = slot as f64;
+                let quiet = usual + wave * (n / 23.0).sin() * (n / 7.0).cos();
+                match slot {
+                    170..182 => None,
+                    200..230 if over => end.and_then(chart::tenths),
+                    282.. if !over => end.and_then(chart::tenths),
+                    _ => chart::tenths(quiet),
+                }
+            })
+            .collect()
+    };
+    let over = incident.closed_at.is_some();
+    chart.capacity = series(required * 1.6, required * 0.08, incident.measured_mbps_min, over);
+    for (level, end) in chart.levels.iter_mut().zip([&incident.near, &incident.far].into_iter().flatten()) {
+        let gone = incident.condition == Condition::LinkDown;
+        level.rsl = series(end.rsl_dbm_usual.unwrap(), 0.8, end.rsl_dbm.filter(|_| !gone), over);
+    }
+    mail
 }
 
 fn shown(mail: &Mail) -> String {
@@ -325,8 +367,11 @@ fn mails_read_as_written_down() {
                 let code = language.code();
                 golden(&format!("{name}-{role}-opened-{code}.txt"), &shown(&opened));
                 golden(&format!("{name}-{role}-closed-{code}.txt"), &shown(&closed));
-                golden(&format!("{name}-{role}-opened-{code}.html"), &opened.html);
-                golden(&format!("{name}-{role}-closed-{code}.html"), &closed.html);
+                let (opened, closed) = (measured(opened, &incident), measured(closed, &over));
+                golden(&format!("{name}-{role}-opened-{code}.html"), &message::html(&opened));
+                golden(&format!("{name}-{role}-closed-{code}.html"), &message::html(&closed));
+                seen(&format!("{name}-{role}-opened-{code}"), &opened);
+                seen(&format!("{name}-{role}-closed-{code}"), &closed);
                 for mail in [&opened, &closed] {
                     assert!(mail.text.lines().count() <= 30, "{name}-{role}: {} lines", mail.text.lines().count());
                     // A phone shows about 70 characters of a subject in two lines; the target may follow.

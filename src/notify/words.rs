@@ -57,6 +57,11 @@ fn zoned(zone: &TimeZone, at: UnixMillis) -> Zoned {
     Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone())
 }
 
+/// `2026-11-24T06:42:00+01:00`
+pub fn rfc3339(zone: &TimeZone, at: UnixMillis) -> String {
+    zoned(zone, at).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
 /// `06:42`
 pub fn clock(zone: &TimeZone, at: UnixMillis) -> String {
     let at = zoned(zone, at);

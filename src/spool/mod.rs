@@ -17,10 +17,16 @@
 //! moments at which the clock was set, and frees at most one segment an hour, so that a clock that jumps by years
 //! costs an hour's worth and not everything.
 //!
+//! **A full disk.** The spool keeps a reserve of one segment's size. When the disk is full, which is not its own bound,
+//! the reserve is given up first, then the oldest segments, so that the newest batches still become durable and are
+//! sent; an hour after there is room the reserve is taken again. A disk that refuses everything (read-only, failing)
+//! is an error to the caller, who keeps the batches and tries again. A write that failed is cut off, durably, before
+//! anything else is written: what is left of it could come back after a power cut as a second copy.
+//!
 //! **Damage.** A record whose checksum is wrong is skipped and counted; the scan goes on at the next good one.
 //!
-//! **Epoch.** A random number given at opening becomes the epoch if the spool is empty; a spool that holds something
-//! keeps its own.
+//! **Epoch.** A random number given at opening becomes the epoch if all numbers given so far are known to be stored, or
+//! if nothing is there; otherwise the spool keeps its own, for a loss is proved by a later batch of the same epoch.
 
 pub mod book;
 pub mod dir;

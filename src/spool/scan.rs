@@ -70,6 +70,8 @@ struct Loaded {
     records: Vec<(u32, u32, u64, record::Origin)>,
     damaged_places: u64,
     tail: Option<(u64, u64)>,
+    /// Numbers that the tail used, at least one.
+    tail_batches: u64,
     bytes: u64,
 }
 
@@ -87,6 +89,7 @@ fn load(dir: &dyn Dir, id: u32) -> Result<Option<Loaded>, SpoolError> {
         records: Vec::new(),
         damaged_places: u64::from(epoch.is_none()),
         tail: None,
+        tail_batches: 0,
         bytes: bytes.len() as u64,
     };
     for found in Scan::new(&bytes) {
@@ -95,7 +98,10 @@ fn load(dir: &dyn Dir, id: u32) -> Result<Option<Loaded>, SpoolError> {
                 loaded.records.push((offset as u32, record.encoded_len() as u32, record.seq, record.origin));
             }
             Found::Damage { .. } => loaded.damaged_places += 1,
-            Found::Tail { offset, len } => loaded.tail = Some((offset as u64, len as u64)),
+            Found::Tail { offset, len } => {
+                loaded.tail = Some((offset as u64, len as u64));
+                loaded.tail_batches = record::count_marks(&bytes[offset..]).max(1);
+            }
         }
     }
     Ok(Some(loaded))
@@ -133,6 +139,7 @@ pub(super) fn recover(dir: &mut dyn Dir) -> Result<Recovered, SpoolError> {
     };
     recovered.book.stored = state.map(|s| s.stored).unwrap_or_default();
     let n_segments = segments.len();
+    let torn_batches = segments.last().map_or(0, |s| s.tail_batches);
     for (at, loaded) in segments.into_iter().enumerate() {
         let name = segment_name(loaded.id);
         let path = dir.path().join(&name);
@@ -152,8 +159,9 @@ pub(super) fn recover(dir: &mut dyn Dir) -> Result<Recovered, SpoolError> {
     let last = book.entries.back().map_or(0, |e| e.seq).max(book.stored.last().unwrap_or(0));
     book.next_seq = book.next_seq.max(last.saturating_add(1));
     if recovered.report.torn_bytes > 0 {
-        // The torn batch keeps its number, so that the hub sees that it is missing.
-        book.next_seq += 1;
+        // Torn batches keep their numbers, so that the hub sees that they are missing. Where flash lost more than the
+        // last group, they may have been sent: a number that another batch has would be a conflict.
+        book.next_seq += torn_batches.max(1);
     }
     Ok(recovered)
 }

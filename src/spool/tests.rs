@@ -453,3 +453,24 @@ fn what_is_stored_is_kept_for_a_hub_that_comes_back_from_a_backup_and_gives_way_
 fn segment_size(spool: &Spool) -> u64 {
     spool.segments.iter().map(|s| s.bytes).max().unwrap_or(0)
 }
+
+#[test]
+fn every_number_in_a_damaged_end_stays_used() {
+    let log = small_log();
+    let payload_of_each: Vec<usize> = record::Scan::new(&log)
+        .map(|f| match f {
+            record::Found::Record { offset, record } => offset + record.encoded_len() - 1,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    for n_damaged in 1..=3 {
+        let mut bytes = log.clone();
+        for at in payload_of_each.iter().rev().take(n_damaged) {
+            bytes[*at] ^= 1;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = open_bytes(dir.path(), &bytes);
+        assert_eq!(spool.pending(), 3 - n_damaged as u64);
+        assert_eq!(add(&mut spool, "next"), 4, "{n_damaged} damaged");
+    }
+}

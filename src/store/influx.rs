@@ -184,14 +184,15 @@ impl InfluxSink {
     async fn step(&mut self, shutdown: &mut Shutdown) -> Result<Step, StoreError> {
         let wisps = Arc::clone(&self.wisps);
         let newest = *self.ledger.newest_row().borrow();
-        let rest = self.backlog_at;
+        // Looked at once: a backlog that rests and one that is through both find nothing, and must not be confused.
+        let rests_until = self.backlog_at.filter(|at| *at > tokio::time::Instant::now());
         let (mut places, turn, first_row, page) = self
             .blocking(move |ledger| {
                 let mut places = places(ledger)?;
                 let turn = places.turn(newest);
                 let mut batches = match turn {
                     Turn::Live { after } => ledger.batches_after(after, PAGE_BATCHES)?,
-                    Turn::Backlog { .. } if rest.is_some_and(|at| at > tokio::time::Instant::now()) => Vec::new(),
+                    Turn::Backlog { .. } if rests_until.is_some() => Vec::new(),
                     Turn::Backlog { after, .. } => ledger.batches_after(after, BACKLOG_PAGE_BATCHES)?,
                 };
                 if let Turn::Backlog { until, .. } = turn {
@@ -203,7 +204,10 @@ impl InfluxSink {
             .await?;
         let waiting = places.waiting(newest);
         if page.last_row.is_none() {
-            return self.nothing_there(places, turn, newest).await;
+            return match (turn, rests_until) {
+                (Turn::Backlog { .. }, Some(until)) => Ok(Step::Rest(until)),
+                _ => self.nothing_there(places, turn, newest).await,
+            };
         }
         self.health.send_modify(|health| health.waiting = waiting);
         let Some(aside) = self.deliver(&page, shutdown).await else { return Ok(Step::Stopped) };
@@ -237,21 +241,20 @@ impl InfluxSink {
         Ok(Step::Moved)
     }
 
-    /// A turn that found nothing: the present is followed up, or the backlog rests, or is through.
+    /// A turn that found nothing: the present is followed up, or the backlog is through.
     async fn nothing_there(&mut self, mut places: Places, turn: Turn, newest: i64) -> Result<Step, StoreError> {
-        match (turn, self.backlog_at) {
-            (Turn::Backlog { .. }, Some(at)) if at > tokio::time::Instant::now() => Ok(Step::Rest(at)),
-            (Turn::Live { .. }, _) if places.live.is_none() => {
+        match turn {
+            Turn::Live { .. } if places.live.is_none() => {
                 self.health.send_if_modified(|health| std::mem::take(&mut health.waiting) != 0);
                 Ok(Step::Idle)
             }
-            (Turn::Live { after }, _) => {
+            Turn::Live { after } => {
                 // What is there is held for a clock, or pruned.
                 places.delivered(Turn::Live { after }, Some(newest));
                 self.blocking(move |ledger| keep(ledger, places)).await?;
                 Ok(Step::Moved)
             }
-            (Turn::Backlog { after, until }, _) => {
+            Turn::Backlog { after, until } => {
                 places.delivered(turn, None);
                 self.blocking(move |ledger| keep(ledger, places)).await?;
                 let pruned = self.pruned(after, until + 1).await?;

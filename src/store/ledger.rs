@@ -11,6 +11,7 @@
 //!
 //! Not here: what the batches mean. Nothing is unpacked.
 
+mod back;
 mod incarnation;
 mod place;
 mod proof;

@@ -209,9 +209,9 @@ pub fn pack(payload: &[u8]) -> Result<Packed, PayloadError> {
     Ok(Packed { bytes, crc: crc32fast::hash(payload), unpacked_len: payload.len() as u32 })
 }
 
-/// Gzip (RFC 1952) at the default level, without a time stamp: equal payloads give equal bytes.
+/// Gzip (RFC 1952) at its best level, without a time stamp: equal payloads give equal bytes.
 pub fn gzip(payload: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(payload.len() / 4 + 64), Compression::default());
+    let mut encoder = GzEncoder::new(Vec::with_capacity(payload.len() / 4 + 64), Compression::best());
     encoder.write_all(payload).and_then(|()| encoder.finish()).expect("writing to memory does not fail")
 }
 

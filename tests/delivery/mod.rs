@@ -154,7 +154,7 @@ impl TestAgent {
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
         let (payloads, payloads_out) = mpsc::channel(64);
-        let (status_in, status) = watch::channel(DeliveryStatus::default());
+        let (status_in, status) = watch::channel(DeliveryStatus::at_start(&spool));
         let (switch, shutdown) = Shutdown::new();
         let mut tasks = JoinSet::new();
         let agent = agent::run(

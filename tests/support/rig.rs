@@ -248,7 +248,7 @@ async fn generate(dir: &Path) {
     };
     let spool = Spool::open(&dir.join("spool"), SpoolLimits::default(), rand::random()).unwrap();
     let (payloads, payloads_out) = mpsc::channel(4);
-    let (status_in, status) = watch::channel(DeliveryStatus::default());
+    let (status_in, status) = watch::channel(DeliveryStatus::at_start(&spool));
     let (switch, shutdown) = Shutdown::new();
     let clock = Arc::new(TestClock::new(&orders));
     let delivery = agent::run(config, payloads_out, spool, Arc::new(OneSecret("x")), clock, status_in, shutdown);

@@ -196,6 +196,7 @@ impl World {
             email: vec![format!("noc@{id}.example")],
             language: Language::Italian,
             phone: None,
+            attach_json: false,
         };
         let (wisp, other) = (operator("langhenet", "LangheNet"), operator("belbo", "Belbo"));
         let target = Some(Target { downstream_mbps: TARGET, upstream_mbps: None });

@@ -92,6 +92,7 @@ fn wisp(raw: &Raw, network_language: Language) -> Option<Wisp> {
         email: raw.texts("email").map(str::to_owned).collect(),
         language: language(raw).unwrap_or(network_language),
         phone: words(raw, "phone"),
+        attach_json: raw.boolean("attach_json").unwrap_or(false),
     })
 }
 

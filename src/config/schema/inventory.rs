@@ -74,6 +74,12 @@ static WISP: Table = Table {
         ),
         optional("language", Kind::Choice(LANGUAGES), "the network's", "Language of the mails."),
         optional("phone", Kind::Text, "none is shown", "What staff dials when a mail is not answered."),
+        default(
+            "attach_json",
+            Kind::Boolean,
+            "false",
+            "Mails carry the incident as a JSON file too, for a ticket system (`docs/ticket-systems.md`).",
+        ),
     ],
 };
 

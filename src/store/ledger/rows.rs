@@ -176,7 +176,7 @@ pub fn batches_after(conn: &Connection, row: i64, limit: usize, bytes_max: usize
     Ok(page)
 }
 
-fn stored_batch(row: &Row<'_>) -> Result<StoredBatch> {
+pub(super) fn stored_batch(row: &Row<'_>) -> Result<StoredBatch> {
     let agent: String = row.get(1)?;
     let agent = SiteId::parse(&agent)
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into()))?;

@@ -1,0 +1,1 @@
+//! Sentences and their problems; the shipped scenarios are played by tests/scenarios.rs.
