@@ -69,6 +69,7 @@ impl AgentApp {
                 anyhow::anyhow!("agent {}: {}", parts.site, lines.join("; "))
             })?;
         let mut plan = plan;
+        crate::runtime::limits::allow_open_files(plan.devices.len());
         let devices = plan.devices.iter().map(|device| device.device.clone()).collect();
         plan.memories = Memories::load(&parts.data_dir.join(recall::FILE), &devices);
         let dir = parts.data_dir.join("spool");

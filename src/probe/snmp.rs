@@ -345,7 +345,7 @@ impl Session {
                 _ => SnmpError::Malformed,
             },
             ErrorKind::Network => match error.exchange_source() {
-                Error::Network { source, .. } if source.get_ref().is_some_and(|e| e.is::<NoSocket>()) => {
+                Error::Network { source, .. } if matches!(source.get_ref(), Some(e) if e.is::<NoSocket>()) => {
                     SnmpError::NotAsked(source.to_string())
                 }
                 Error::Network { source, .. } => SnmpError::Unreachable(source.kind().to_string()),
