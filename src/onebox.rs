@@ -198,7 +198,7 @@ impl SecretSource for WithPasswords {
         let own = |name: &str| self.passwords.iter().find(|(user, _)| password_name(user) == name);
         match secret {
             SecretRef::Env(name) => own(name).map_or_else(|| self.others.read(secret), |(_, s)| Ok(s.clone())),
-            SecretRef::File(_) => self.others.read(secret),
+            SecretRef::File(_) | SecretRef::Sealed(_) => self.others.read(secret),
         }
     }
 }

@@ -64,6 +64,7 @@ impl SecretSource for SystemSecrets {
                 .filter(|v| !v.is_empty())
                 .map(Secret::new)
                 .ok_or_else(|| SecretError::Env(name.clone())),
+            SecretRef::Sealed(name) => Err(SecretError::Unknown(name.clone())),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod id;
 pub mod network;
+pub mod part;
 pub mod reading;
 pub mod sample;
 pub mod time;

@@ -21,6 +21,8 @@ pub enum Access {
 #[derive(Clone)]
 pub struct UsmAccess {
     user: String,
+    /// What the keys were derived from: whether two credentials are the same one.
+    passwords: (Option<(AuthProtocol, Secret)>, Option<(PrivProtocol, Secret)>),
     keys: Option<MasterKeys>,
     engines: Arc<EngineCache>,
 }
@@ -74,7 +76,8 @@ impl Access {
                 })
             }
         };
-        Ok(Self::V3(UsmAccess { user: user.to_owned(), keys, engines: Arc::new(EngineCache::new()) }))
+        let passwords = (auth.cloned(), privacy.cloned());
+        Ok(Self::V3(UsmAccess { user: user.to_owned(), passwords, keys, engines: Arc::new(EngineCache::new()) }))
     }
 
     /// The version that the credential is written for.
@@ -100,6 +103,18 @@ impl Access {
                 }
                 Ok((Auth::from(config), Some(usm.engines.clone())))
             }
+        }
+    }
+}
+
+/// The same credential; what was discovered with it does not matter.
+impl PartialEq for Access {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::V1 { community: a }, Self::V1 { community: b })
+            | (Self::V2c { community: a }, Self::V2c { community: b }) => a == b,
+            (Self::V3(a), Self::V3(b)) => a.user == b.user && a.passwords == b.passwords,
+            _ => false,
         }
     }
 }

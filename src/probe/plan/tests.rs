@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::secret::{Secret, SecretError};
 use crate::model::network::{
-    Backhaul, Duplex, Language, Link, Medium, PrivProtocol, SecretRef, Sector, Site, SiteKind, SnmpAccess, Wisp,
+    Backhaul, Device, Duplex, Language, Link, Medium, Network, PrivProtocol, SecretRef, Sector, Site, SiteKind, SnmpAccess, Wisp,
 };
 use crate::model::{LinkId, NetworkId, SectorId, WispId};
 
@@ -108,7 +108,7 @@ fn network() -> Network {
 
 fn plan_of(network: &Network, overrides: &BTreeMap<CredentialId, Credential>) -> Result<ProbePlan, Vec<String>> {
     let minute = Duration::from_mins(1);
-    plan(network, &site("hill"), minute, overrides, &Secrets)
+    plan(&AgentPart::of(network, &site("hill")), minute, overrides, &Secrets)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 

@@ -55,6 +55,11 @@ fn plan(interval: Duration, radios: &[(&str, &Responder)]) -> ProbePlan {
     ProbePlan { agent: site, interval, devices, pings: vec![], services: vec![], dropped: Dropped::default() }
 }
 
+/// A plan that nothing replaces.
+fn fixed(plan: ProbePlan) -> Plans {
+    watch::channel(Some(Arc::new(plan))).1
+}
+
 /// Runs a plan and collects samples until `enough` says so.
 async fn samples_until(
     plan: ProbePlan,
@@ -63,7 +68,7 @@ async fn samples_until(
 ) -> Vec<Sample> {
     let (switch, shutdown) = Shutdown::new();
     let (tx, mut rx) = mpsc::channel(16);
-    let running = run(plan, tx, pinger, Arc::new(HttpServices::new()), SystemClock::shared(), 7, shutdown);
+    let running = run(fixed(plan), tx, pinger, Arc::new(HttpServices::new()), SystemClock::shared(), 7, shutdown);
     tokio::pin!(running);
     let mut seen = Vec::new();
     while !enough(&seen) {
@@ -218,7 +223,7 @@ async fn a_task_that_dies_ends_the_run_with_its_name() {
     let (_switch, shutdown) = Shutdown::new();
     let (tx, _rx) = mpsc::channel(1);
     let ended =
-        run(plan, tx, Arc::new(Broken), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown).await;
+        run(fixed(plan), tx, Arc::new(Broken), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown).await;
     assert!(ended.unwrap_err().to_string().starts_with("pinging device a died"), "the panic names its task");
 }
 
@@ -229,7 +234,7 @@ async fn samples_that_find_no_room_are_counted() {
     let dropped = plan.dropped.clone();
     let (switch, shutdown) = Shutdown::new();
     let (tx, _full) = mpsc::channel(1);
-    let running = run(plan, tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown);
+    let running = run(fixed(plan), tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown);
     let watch = async {
         while dropped.count() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -245,7 +250,7 @@ async fn an_empty_plan_waits_for_the_end() {
     let (switch, shutdown) = Shutdown::new();
     let (tx, _rx) = mpsc::channel(1);
     let running = run(
-        plan(Duration::from_mins(1), &[]),
+        fixed(plan(Duration::from_mins(1), &[])),
         tx,
         Arc::new(Echo),
         Arc::new(HttpServices::new()),

@@ -504,7 +504,8 @@ async fn a_service_that_hangs_delays_no_other() {
     let (switch, shutdown) = Shutdown::new();
     let fake = Arc::new(Fake(StdMutex::default()));
     let pinger = Arc::new(NoPings);
-    let running = schedule::run(plan, samples, pinger, fake.clone(), SystemClock::shared(), 7, shutdown);
+    let plans = tokio::sync::watch::channel(Some(Arc::new(plan))).1;
+    let running = schedule::run(plans, samples, pinger, fake.clone(), SystemClock::shared(), 7, shutdown);
     let watching = async {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         while seen.len() < 2 || seen.values().any(|n| *n < POLLS) {
