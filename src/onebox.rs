@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::agent::{AgentApp, AgentParts};
+use crate::agent::{AgentApp, AgentParts, Inventory};
 use crate::config::secret::{Secret, SecretError, SecretSource};
 use crate::config::settings::{HubSettings, MqttSettings, SpoolLimits};
 use crate::hub::{HubApp, HubParts};
 use crate::model::network::{Network, SecretRef};
+use crate::model::part::AgentPart;
 use crate::mqtt::agent::DeliveryStatus;
 use crate::mqtt::broker::{Broker, User};
 use crate::probe::ping::Pinger;
@@ -66,8 +67,9 @@ impl OneBox {
         for (index, site) in network.agents().enumerate() {
             let app = AgentApp::build(
                 AgentParts {
-                    network: network.clone(),
+                    network: network.id.clone(),
                     site: site.id.clone(),
+                    inventory: Inventory::Fixed(AgentPart::of(&network, &site.id)),
                     interval,
                     mqtt: access.settings(&User::Agent(site.id.clone())),
                     data_dir: data_dir.join("agents").join(site.id.as_str()),

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::{AgentArgs, CheckArgs, Command, ProbeArgs, color};
-use crate::agent::{AgentApp, AgentParts};
+use crate::agent::{AgentApp, AgentParts, Inventory};
 use crate::config::load::{self, Loaded};
 use crate::config::problem::Problem;
 use crate::config::secret::{Secret, SecretSource, SystemSecrets};
+use crate::config::settings::InventoryOf;
 use crate::model::network::{AuthProtocol, Network, PrivProtocol, SecretRef};
+use crate::model::part::AgentPart;
 use crate::probe::access::Access;
 use crate::probe::command::{self, ProbeOptions};
 use crate::probe::ping::SurgePinger;
@@ -112,18 +114,24 @@ fn check(args: &CheckArgs) -> ExitCode {
 
 fn run_agent(args: &AgentArgs) -> anyhow::Result<ExitCode> {
     let settings = accepted(load::load_agent(&args.config))?;
-    let network = network(&settings.network_file)?;
-    let site = network.sites.get(settings.agent.as_str());
-    if !site.is_some_and(|s| s.agent) {
-        anyhow::bail!(
-            "{}: agent = {:?}: must be a site of {} with `agent = true`",
-            args.config.display(),
-            settings.agent.as_str(),
-            settings.network_file.display()
-        );
-    }
+    let (network, inventory) = match &settings.inventory {
+        InventoryOf::Hub(network) => (network.clone(), Inventory::Hub),
+        InventoryOf::File(file) => {
+            let network = network(file)?;
+            if !network.sites.get(settings.agent.as_str()).is_some_and(|s| s.agent) {
+                anyhow::bail!(
+                    "{}: agent = {:?}: must be a site of {} with `agent = true`",
+                    args.config.display(),
+                    settings.agent.as_str(),
+                    file.display()
+                );
+            }
+            (network.id.clone(), Inventory::Fixed(AgentPart::of(&network, &settings.agent)))
+        }
+    };
     let parts = AgentParts {
         network,
+        inventory,
         site: settings.agent,
         interval: settings.poll_interval,
         mqtt: settings.mqtt,

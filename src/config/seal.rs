@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _};
+use hpke::{Deserializable as _, Kem as _, OpModeR, OpModeS};
 
 use crate::model::{NetworkId, SiteId};
 use crate::wire::part::{Key, Sealed};

@@ -42,6 +42,8 @@ pub enum SecretError {
     NotText(PathBuf),
     #[error("the environment variable {0} with the secret is not set")]
     Env(String),
+    #[error("the hub sent no secret {0}: it could not read it")]
+    NotSent(String),
     #[error("no secret is known for {0}")]
     Unknown(String),
 }

@@ -6,6 +6,7 @@
 //! what is durable in the ledger.
 
 pub mod agent;
+pub mod certificate;
 pub mod client;
 pub mod inflight;
 

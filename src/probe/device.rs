@@ -39,7 +39,7 @@ pub struct Manner {
 
 impl PartialEq for Manner {
     fn eq(&self, other: &Self) -> bool {
-        let family = |manner: &Self| manner.family.map(|f| f.name);
+        let family = |manner: &Self| manner.family.map(|f| f.profile);
         family(self) == family(other)
             && self.ports == other.ports
             && self.sector == other.sector

@@ -265,7 +265,7 @@ fn the_documented_defaults_are_those_of_the_types() {
     let (settings, _) = agent("agent = \"alto\"\n[mqtt]\nhost = \"broker.example\"", Path::new("/etc/vedetta"));
     let settings = settings.unwrap();
     assert_eq!(settings.spool, SpoolLimits::default());
-    assert_eq!(settings.network_file, Path::new("/etc/vedetta/network.toml"));
+    assert_eq!(settings.inventory, InventoryOf::Hub(NetworkId::parse("prova").unwrap()));
     assert_eq!(settings.mqtt.keep_alive, Duration::from_secs(30));
 }
 
