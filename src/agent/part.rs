@@ -65,7 +65,9 @@ impl Keeper {
         let path = data_dir.join(CACHE_FILE);
         let plan = match read_cache(&path) {
             Ok(None) => {
-                tracing::info!("nothing to measure yet: waiting for the hub to send this agent's part of the inventory");
+                tracing::info!(
+                    "nothing to measure yet: waiting for the hub to send this agent's part of the inventory"
+                );
                 None
             }
             Ok(Some(payload)) => keeper.take(&payload).map(|(_, plan)| plan),
@@ -88,11 +90,7 @@ impl Keeper {
         if before == Some(revision) {
             return None;
         }
-        tracing::info!(
-            revision,
-            devices = plan.devices.len(),
-            "this agent's part of the inventory is in force"
-        );
+        tracing::info!(revision, devices = plan.devices.len(), "this agent's part of the inventory is in force");
         if let Err(e) = write_whole(&self.data_dir, CACHE_FILE, payload) {
             tracing::error!(error = %e, "the part cannot be kept: the next start begins with the one before");
         }
@@ -146,7 +144,6 @@ impl Keeper {
         let sealed = sealed.into_iter().map(|(name, text)| (name, Secret::new(text))).collect();
         self.ground.plan(&part, &WithSealed { sealed, others: secrets.as_ref() })
     }
-
 }
 
 /// `None`: there is none.

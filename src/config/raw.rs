@@ -227,12 +227,7 @@ pub enum Unknown {
 }
 
 /// Reads a text by any schema.
-pub fn read_table(
-    schema: &'static Table,
-    unknown: Unknown,
-    text: &str,
-    findings: &mut Findings,
-) -> Option<Raw> {
+pub fn read_table(schema: &'static Table, unknown: Unknown, text: &str, findings: &mut Findings) -> Option<Raw> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut is_readable = true;
     for error in &errors {
@@ -523,8 +518,7 @@ mod tests {
             every_key(kind.schema(), &mut |key| {
                 let Presence::Default(text) = key.presence else { return };
                 let mut findings = Findings::default();
-                let mut reader =
-                    Reader {
+                let mut reader = Reader {
                     text: "",
                     findings: &mut findings,
                     unknown: Unknown::Refused,

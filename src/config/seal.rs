@@ -93,8 +93,8 @@ impl AgentKey {
         if sealed.key != self.public {
             return Err(SealError::AnotherKey);
         }
-        let encapsulated = <Kem as hpke::Kem>::EncappedKey::from_bytes(&sealed.encapsulated.0)
-            .map_err(|_| SealError::Broken)?;
+        let encapsulated =
+            <Kem as hpke::Kem>::EncappedKey::from_bytes(&sealed.encapsulated.0).map_err(|_| SealError::Broken)?;
         hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, Kem>(
             &OpModeR::Base,
             &self.private,

@@ -13,6 +13,7 @@ use crate::config::settings::HubSettings;
 use crate::model::network::Network;
 use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};
 use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
+use crate::mqtt::certificate::WARN_BEFORE;
 use crate::mqtt::inbox::{InboxEvent, InboxHealth};
 use crate::notify::render::Sender;
 use crate::runtime::clock::SharedClock;
@@ -144,10 +145,15 @@ impl Lookout {
     /// The inbox, then the parts that the settings name.
     fn part_health(&self) -> Vec<PartHealth> {
         let inbox = self.parts.inbox.borrow();
+        let left = inbox.certificate_expires_at.map(|at| at.since(self.parts.clock.now()));
+        let ends = left.filter(|left| *left < WARN_BEFORE).map(|left| {
+            let days = left.as_secs() / (24 * 3600);
+            format!("the hub's certificate for the broker ends in {days} days: vedetta broker-files renews it")
+        });
         let mqtt = PartHealth {
             name: "mqtt",
-            ok: inbox.connected && inbox.store_error.is_none(),
-            detail: inbox.link_error.clone().or_else(|| inbox.store_error.clone()),
+            ok: inbox.connected && inbox.store_error.is_none() && ends.is_none(),
+            detail: inbox.link_error.clone().or_else(|| inbox.store_error.clone()).or(ends),
             waiting: 0,
             done_total: inbox.agents.values().map(|a| a.received_batches).sum(),
             failed_total: inbox.set_aside + inbox.not_set_aside + inbox.stranger_messages,

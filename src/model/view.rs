@@ -262,6 +262,24 @@ pub struct AgentView {
     pub samples: u64,
     /// Agent clock minus hub clock, smallest estimate; positive: the agent is ahead.
     pub clock_error_ms: Option<i64>,
+    pub part: PartView,
+    /// End of the validity of its client certificate, as it last said.
+    pub certificate_expires_at: Option<UnixMillis>,
+}
+
+/// How an agent stands with its part of the inventory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartView {
+    /// The revision that the hub published, a Unix time in ms; `None`: it knows no key of the agent yet, or cannot.
+    pub published: Option<u64>,
+    /// The revision that the agent says is in force.
+    pub in_force: Option<u64>,
+    /// Why the agent refuses the last one.
+    pub refused: Option<String>,
+    /// A key that the agent shows and that is not the one known, hexadecimal.
+    pub key_refused: Option<String>,
+    /// Why the hub cannot send it, or not all of its secrets.
+    pub trouble: Option<String>,
 }
 
 /// Everything at one instant.

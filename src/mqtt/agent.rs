@@ -21,8 +21,8 @@ use crate::model::{MonoMillis, NetworkId, SiteId, UnixMillis};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
 use crate::spool::{NewBatch, Origin, Record, Spool};
-use crate::wire::part::PartState;
 use crate::wire::batch::{BatchHeader, ClockQuality, Encoding, pack_lines};
+use crate::wire::part::PartState;
 use crate::wire::state::{self, AgentState, HubState, SpoolState, Stored};
 use crate::wire::topic::{Channel, Parsed, Topics};
 

@@ -84,10 +84,14 @@ impl Stamp {
     /// Of the files as they are now.
     pub fn of(tls: &TlsSettings) -> Self {
         let files = tls.client.iter().flat_map(|(certificate, key)| [certificate, key]).chain(&tls.ca_file);
-        Self(files.map(|path: &PathBuf| {
-            let meta = std::fs::metadata(path).ok()?;
-            Some((meta.modified().ok()?, meta.len()))
-        }).collect())
+        Self(
+            files
+                .map(|path: &PathBuf| {
+                    let meta = std::fs::metadata(path).ok()?;
+                    Some((meta.modified().ok()?, meta.len()))
+                })
+                .collect(),
+        )
     }
 }
 

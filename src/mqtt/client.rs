@@ -438,7 +438,10 @@ async fn renewed(config: &LinkConfig, certificate: Option<Certificate>) {
             None => return,
             Some(error) => {
                 let reason = chain(&error);
-                tracing::warn!(reason, "new certificate files cannot be used; the connection goes on with the old ones");
+                tracing::warn!(
+                    reason,
+                    "new certificate files cannot be used; the connection goes on with the old ones"
+                );
                 certificate.stamp = stamp;
             }
         }

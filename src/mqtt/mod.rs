@@ -17,6 +17,8 @@ pub mod inbox;
 #[cfg(feature = "hub")]
 mod judged;
 #[cfg(feature = "hub")]
+pub mod parts;
+#[cfg(feature = "hub")]
 mod track;
 
 use crate::model::{NetworkId, SiteId};

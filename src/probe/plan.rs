@@ -173,8 +173,7 @@ fn device_plan(
         }
     };
     let access = access.get(credential.as_str())?.clone();
-    let manner =
-        Manner { family, ports: device.ports.clone(), sector: device.sector, peers: device.peers.clone() };
+    let manner = Manner { family, ports: device.ports.clone(), sector: device.sector, peers: device.peers.clone() };
     Some(DevicePlan {
         device: id.clone(),
         site: device.site.clone(),

@@ -176,6 +176,23 @@ pub struct Agent {
     pub samples: u64,
     /// Positive: the agent is ahead.
     pub clock_error_ms: Option<i64>,
+    pub inventory: Inventory,
+    /// End of the validity of its certificate for the broker.
+    pub certificate_expires: Option<String>,
+}
+
+/// How an agent stands with its part of the inventory. All null where it reads a file of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// The revision that the hub publishes: when it was made.
+    pub published: Option<String>,
+    pub in_force: Option<String>,
+    /// Why the agent refuses what is published.
+    pub refused: Option<String>,
+    /// A key that the agent shows and staff have not accepted.
+    pub key_refused: Option<String>,
+    /// Why the hub cannot send it, or not all of its secrets.
+    pub trouble: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

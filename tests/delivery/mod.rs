@@ -19,6 +19,7 @@ use vedetta::model::{NetworkId, SiteId, UnixMillis};
 use vedetta::mqtt::agent::{self, AgentDelivery, DeliveryStatus, Payload};
 use vedetta::mqtt::broker::{Broker, User};
 use vedetta::mqtt::inbox::{self, HubInbox, InboxEvent, InboxHealth, InboxParts};
+use vedetta::mqtt::parts::Parts;
 use vedetta::runtime::clock::SystemClock;
 use vedetta::runtime::tasks::{Shutdown, ShutdownSwitch};
 use vedetta::spool::Spool;
@@ -331,7 +332,8 @@ pub struct TestAgent {
 
 impl TestAgent {
     pub async fn start(name: &str, settings: MqttSettings, spool_dir: &Path) -> Self {
-        let config = AgentDelivery { settings, network: network(), agent: site(name), version: "test".to_owned() };
+        let config =
+            AgentDelivery { settings, network: network(), agent: site(name), version: "test".to_owned(), part: None };
         let start = Instant::now();
         let spool = loop {
             match Spool::open(spool_dir, SpoolLimits::default(), rand::random()) {
@@ -411,6 +413,7 @@ impl TestHub {
             secrets: Arc::new(OnePassword),
             clock: SystemClock::shared(),
             health: health_in,
+            parts: Parts::default(),
         };
         let events = Arc::new(Mutex::new(Vec::new()));
         let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();

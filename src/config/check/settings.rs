@@ -7,12 +7,12 @@ use super::inventory;
 use crate::config::problem::Findings;
 use crate::config::raw::Raw;
 use crate::config::settings::{
-    AgentSettings, AlertSettings, HubSettings, InfluxSettings, InventoryOf, MailOut, MailSettings, MqttSettings, SmtpSecurity,
-    SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
+    AgentSettings, AlertSettings, HubSettings, InfluxSettings, InventoryOf, MailOut, MailSettings, MqttSettings,
+    SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
 };
 use crate::config::text::{is_loopback, parse_url};
-use crate::model::{NetworkId, SiteId};
 use crate::model::network::{Language, SecretRef};
+use crate::model::{NetworkId, SiteId};
 
 /// Ports by IANA's register: secure-mqtt, mqtt, submissions, submission, smtp.
 const PORT_MQTT_TLS: u16 = 8883;

@@ -132,6 +132,7 @@ async fn a_device_that_falls_silent_goes_on_saying_so() {
         samples,
         dropped: Dropped::default(),
         clock: SystemClock::shared(),
+        retired: shutdown.clone(),
         shutdown,
     };
     let device = &shared_plan.devices[0];
@@ -234,7 +235,8 @@ async fn samples_that_find_no_room_are_counted() {
     let dropped = plan.dropped.clone();
     let (switch, shutdown) = Shutdown::new();
     let (tx, _full) = mpsc::channel(1);
-    let running = run(fixed(plan), tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown);
+    let running =
+        run(fixed(plan), tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown);
     let watch = async {
         while dropped.count() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;

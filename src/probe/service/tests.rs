@@ -13,6 +13,7 @@ use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
 use crate::model::network::{Language, Network, Service};
+use crate::model::part::AgentPart;
 use crate::model::{NetworkId, Reading, Sample, ServiceId, SiteId, Tag, UnixMillis};
 use crate::probe::ping::{PingError, PingRound, Pinger};
 use crate::probe::plan::{Dropped, ProbePlan, ServicePlan, plan};
@@ -450,7 +451,7 @@ fn an_agent_tries_the_services_of_its_site() {
     };
     let check = |agent: &str, expected: &[&str]| {
         let secrets = crate::config::secret::SystemSecrets;
-        let plan = plan(&network, &site(agent), LONG, &BTreeMap::new(), &secrets).expect("no problem");
+        let plan = plan(&AgentPart::of(&network, &site(agent)), LONG, &BTreeMap::new(), &secrets).expect("no problem");
         let found: Vec<&str> = plan.services.iter().map(|s| s.service.as_str()).collect();
         assert_eq!(found, expected);
         assert!(plan.services.iter().all(|s| s.site == site(agent)));

@@ -3,7 +3,7 @@
 use super::super::api::all_agents;
 use super::super::{figures, names, words};
 use super::Context;
-use crate::model::view::AgentView;
+use crate::model::view::{AgentView, PartView};
 
 /// A clock further off than this is marked.
 const CLOCK_ERROR_MS_MAX: u64 = 5_000;
@@ -19,6 +19,8 @@ pub struct AgentRow {
     pub samples: String,
     pub clock_error: Option<String>,
     pub clock_wrong: bool,
+    pub inventory: Option<String>,
+    pub inventory_wrong: bool,
 }
 
 pub struct PartRow {
@@ -50,7 +52,10 @@ fn agent(c: &Context<'_>, a: &AgentView) -> AgentRow {
         Some(false) => ("down", c.pick("non in linea", "offline")),
         None => ("unknown", c.pick("mai sentito", "never heard")),
     };
+    let (inventory, inventory_wrong) = inventory(c, &a.part);
     AgentRow {
+        inventory,
+        inventory_wrong,
         name: names::site(&c.snapshot.network, &a.site).to_owned(),
         class,
         state,
@@ -62,6 +67,21 @@ fn agent(c: &Context<'_>, a: &AgentView) -> AgentRow {
         clock_error: a.clock_error_ms.map(|ms| signed_seconds(c, ms)),
         clock_wrong: a.clock_error_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_ERROR_MS_MAX),
     }
+}
+
+/// Whether the agent follows the newest inventory, and whether staff must act; nothing where it reads a file of its own.
+fn inventory(c: &Context<'_>, part: &PartView) -> (Option<String>, bool) {
+    let (text, wrong) = match part {
+        PartView { key_refused: Some(_), .. } => (c.pick("chiave nuova da accettare", "new key to accept"), true),
+        PartView { refused: Some(why), .. } => {
+            return (Some(format!("{}: {why}", c.pick("rifiutato", "refused"))), true);
+        }
+        PartView { trouble: Some(_), .. } => (c.pick("non inviato del tutto", "not sent in full"), true),
+        PartView { published: None, .. } => return (None, false),
+        PartView { published, in_force, .. } if published == in_force => (c.pick("aggiornato", "up to date"), false),
+        _ => (c.pick("in attesa", "waiting"), false),
+    };
+    (Some(text.to_owned()), wrong)
 }
 
 fn signed_seconds(c: &Context<'_>, ms: i64) -> String {
