@@ -16,7 +16,7 @@ use vedetta::config::secret::{Secret, SecretError, SecretSource};
 use vedetta::config::settings::{MqttSettings, SpoolLimits, TlsSettings};
 use vedetta::model::network::SecretRef;
 use vedetta::model::{NetworkId, SiteId, UnixMillis};
-use vedetta::mqtt::agent::{self, AgentDelivery, DeliveryStatus, Payload};
+use vedetta::mqtt::agent::{self, AgentDelivery, DeliveryStatus, PartLink, Payload};
 use vedetta::mqtt::broker::{Broker, User};
 use vedetta::mqtt::inbox::{self, HubInbox, InboxEvent, InboxHealth, InboxParts};
 use vedetta::mqtt::parts::Parts;
@@ -178,7 +178,7 @@ pub enum TestBroker {
 impl TestBroker {
     pub async fn start(kind: Kind, agents: &[&str]) -> Self {
         match kind {
-            Kind::Mosquitto => Self::Mosquitto(Mosquitto::start("", None)),
+            Kind::Mosquitto => Self::Mosquitto(Mosquitto::start()),
             Kind::Embedded => {
                 let agents = agents.iter().map(|a| site(a)).collect();
                 let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -271,12 +271,20 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// `listener` are lines for the listener; `global`, lines before it.
-    pub fn start(listener: &str, dir: Option<TempDir>) -> Self {
-        let dir = dir.unwrap_or_else(|| tempfile::tempdir().unwrap());
+    /// On a port of its own, for everybody.
+    pub fn start() -> Self {
         let port = free_port();
-        let access = if listener.contains("require_certificate") { "" } else { "allow_anonymous true\n" };
-        let config = format!("persistence false\nlistener {port} 127.0.0.1\n{access}{listener}\n");
+        Self::with_config(&format!("persistence false\nlistener {port} 127.0.0.1\nallow_anonymous true\n"), port)
+    }
+
+    /// By a file as it is. (mosquitto that is started by root would become another user, which may not read the files.)
+    pub fn with_files(config: &Path, port: u16) -> Self {
+        let config = std::fs::read_to_string(config).unwrap();
+        Self::with_config(&format!("user root\n{config}"), port)
+    }
+
+    fn with_config(config: &str, port: u16) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("mosquitto.conf"), config).unwrap();
         let mut mosquitto = Self { port, dir, child: None };
         mosquitto.launch();
@@ -325,6 +333,7 @@ impl Drop for Mosquitto {
 pub struct TestAgent {
     pub payloads: mpsc::Sender<Payload>,
     pub status: watch::Receiver<DeliveryStatus>,
+    pub part: Option<PartLink>,
     switch: ShutdownSwitch,
     abort: AbortHandle,
     tasks: JoinSet<anyhow::Result<()>>,
@@ -332,8 +341,12 @@ pub struct TestAgent {
 
 impl TestAgent {
     pub async fn start(name: &str, settings: MqttSettings, spool_dir: &Path) -> Self {
+        Self::start_with(name, settings, spool_dir, None).await
+    }
+
+    pub async fn start_with(name: &str, settings: MqttSettings, spool_dir: &Path, part: Option<PartLink>) -> Self {
         let config =
-            AgentDelivery { settings, network: network(), agent: site(name), version: "test".to_owned(), part: None };
+            AgentDelivery { settings, network: network(), agent: site(name), version: "test".to_owned(), part: part.clone() };
         let start = Instant::now();
         let spool = loop {
             match Spool::open(spool_dir, SpoolLimits::default(), rand::random()) {
@@ -350,7 +363,7 @@ impl TestAgent {
         let agent =
             agent::run(config, payloads_out, spool, Arc::new(OnePassword), SystemClock::shared(), status_in, shutdown);
         let abort = tasks.spawn(agent);
-        Self { payloads, status, switch, abort, tasks }
+        Self { payloads, status, part, switch, abort, tasks }
     }
 
     pub async fn send(&self, text: &str) {
@@ -396,6 +409,10 @@ pub struct TestHub {
 
 impl TestHub {
     pub fn start(settings: MqttSettings, agents: &[&str], store: &Arc<MemoryStore>) -> Self {
+        Self::start_with(settings, agents, store, Parts::default())
+    }
+
+    pub fn start_with(settings: MqttSettings, agents: &[&str], store: &Arc<MemoryStore>, parts: Parts) -> Self {
         let config = HubInbox {
             settings,
             network: network(),
@@ -406,19 +423,19 @@ impl TestHub {
         let (out, mut events_out) = mpsc::channel(4);
         let (health_in, health) = watch::channel(InboxHealth::default());
         let (switch, shutdown) = Shutdown::new();
-        let parts = InboxParts {
+        let inbox_parts = InboxParts {
             store: Arc::clone(store) as Arc<dyn BatchStore>,
             parse: Arc::new(parse),
             out,
             secrets: Arc::new(OnePassword),
             clock: SystemClock::shared(),
             health: health_in,
-            parts: Parts::default(),
+            parts,
         };
         let events = Arc::new(Mutex::new(Vec::new()));
         let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let seen = Arc::clone(&events);
-        let abort = tasks.spawn(inbox::run(config, parts, shutdown));
+        let abort = tasks.spawn(inbox::run(config, inbox_parts, shutdown));
         tasks.spawn(async move {
             while let Some(event) = events_out.recv().await {
                 seen.lock().unwrap().push(event);

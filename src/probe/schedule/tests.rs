@@ -263,3 +263,50 @@ async fn an_empty_plan_waits_for_the_end() {
     let (ended, ()) = tokio::join!(running, async { switch.stop() });
     ended.unwrap();
 }
+
+#[tokio::test]
+async fn a_new_plan_restarts_only_what_it_changes() {
+    let (same, changed, added) = tokio::join!(
+        Responder::start(objects(AF60), Temper::Honest),
+        Responder::start(objects(AF60), Temper::Honest),
+        Responder::start(objects(AF60), Temper::Honest)
+    );
+    let interval = Duration::from_millis(100);
+    let before = plan(interval, &[("same", &same), ("changed", &changed), ("gone", &changed)]);
+    let mut after = plan(interval, &[("same", &same), ("changed", &changed), ("added", &added)]);
+    after.devices[1].manner.ports = vec!["eth9".into()];
+    let (plans_in, plans) = watch::channel(Some(Arc::new(before)));
+    let (switch, shutdown) = Shutdown::new();
+    let (tx, mut rx) = mpsc::channel(64);
+    let running =
+        run(plans, tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 7, shutdown);
+    let watching = async {
+        let mut seen: Vec<Sample> = Vec::new();
+        let n = |seen: &[Sample], device: &str| of(seen, "device", device).len();
+        while ["same", "changed", "gone"].iter().any(|d| n(&seen, d) < 3) {
+            seen.extend(rx.recv().await.unwrap());
+        }
+        plans_in.send_replace(Some(Arc::new(after)));
+        let mut later: Vec<Sample> = Vec::new();
+        while ["same", "changed", "added"].iter().any(|d| n(&later, d) < 5) {
+            later.extend(rx.recv().await.unwrap());
+        }
+        // At most the poll that was under way.
+        assert!(n(&later, "gone") <= 1, "{}", n(&later, "gone"));
+        switch.stop();
+        seen.extend(later);
+        seen
+    };
+    let (ended, seen) = tokio::join!(running, watching);
+    ended.unwrap();
+    // Requests are counted from the start of a task: of the one that stays they never begin anew.
+    let restarts = |device: &str| {
+        let requests: Vec<f64> = of(&seen, "device", device)
+            .iter()
+            .filter_map(|s| s.reading("requests_total").and_then(Reading::get))
+            .collect();
+        assert!(requests.len() > 5, "{device}: {}", requests.len());
+        requests.windows(2).filter(|pair| pair[1] < pair[0]).count()
+    };
+    assert_eq!((restarts("same"), restarts("changed")), (0, 1));
+}
