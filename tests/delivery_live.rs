@@ -463,7 +463,8 @@ async fn tls_rights_and_renewal_with_the_files_of_broker_files() {
 
     // The next run renews what ends soon, and agent and hub take it up while they run.
     let end = |health: &InboxHealth| health.agents[AGENT].certificate_expires_at;
-    let soon = hub.until("the end of validity is known", |h| end(h).is_some() && h.certificate_expires_at.is_some()).await;
+    let soon =
+        hub.until("the end of validity is known", |h| end(h).is_some() && h.certificate_expires_at.is_some()).await;
     let now = SystemClock::shared().now();
     assert!(end(&soon).unwrap() < now + DAY * 20);
     broker_files(files.path(), port, DAY * 365);

@@ -345,8 +345,13 @@ impl TestAgent {
     }
 
     pub async fn start_with(name: &str, settings: MqttSettings, spool_dir: &Path, part: Option<PartLink>) -> Self {
-        let config =
-            AgentDelivery { settings, network: network(), agent: site(name), version: "test".to_owned(), part: part.clone() };
+        let config = AgentDelivery {
+            settings,
+            network: network(),
+            agent: site(name),
+            version: "test".to_owned(),
+            part: part.clone(),
+        };
         let start = Instant::now();
         let spool = loop {
             match Spool::open(spool_dir, SpoolLimits::default(), rand::random()) {

@@ -278,8 +278,7 @@ async fn a_new_plan_restarts_only_what_it_changes() {
     let (plans_in, plans) = watch::channel(Some(Arc::new(before)));
     let (switch, shutdown) = Shutdown::new();
     let (tx, mut rx) = mpsc::channel(64);
-    let running =
-        run(plans, tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 7, shutdown);
+    let running = run(plans, tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 7, shutdown);
     let watching = async {
         let mut seen: Vec<Sample> = Vec::new();
         let n = |seen: &[Sample], device: &str| of(seen, "device", device).len();
