@@ -18,6 +18,7 @@ use crate::model::{CredentialId, NetworkId, Reading, Sample, SiteId, Tag, UnixMi
 use crate::mqtt::agent::{AgentDelivery, DeliveryStatus, PartLink, Payload};
 use crate::probe::ping::Pinger;
 use crate::probe::plan::{Dropped, ProbePlan};
+use crate::probe::recall::{self, Memories};
 use crate::probe::service::ServiceProbe;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::{Shutdown, Tasks};
@@ -68,6 +69,7 @@ pub struct AgentApp {
     /// Only where the hub says what to measure.
     keeper: Option<Keeper>,
     dropped: Dropped,
+    memories: Memories,
     spool: Spool,
     clock: SharedClock,
     status: watch::Sender<DeliveryStatus>,
@@ -78,6 +80,7 @@ impl AgentApp {
     /// Opens the spool and makes the plan; nothing is polled yet.
     pub fn build(parts: AgentParts, clock: SharedClock) -> anyhow::Result<Self> {
         let dropped = Dropped::default();
+        let memories = Memories::load(&parts.data_dir.join(recall::FILE));
         let ground = Ground {
             network: parts.network.clone(),
             agent: parts.site.clone(),
@@ -85,6 +88,7 @@ impl AgentApp {
             overrides: parts.credentials.clone(),
             secrets: parts.secrets.clone(),
             dropped: dropped.clone(),
+            memories: memories.clone(),
         };
         let (plan, keeper) = match &parts.inventory {
             Inventory::Fixed(part) => {
@@ -101,7 +105,7 @@ impl AgentApp {
             .with_context(|| format!("agent {}: spool {}", parts.site, dir.display()))?;
         let (status, _) = watch::channel(DeliveryStatus::default());
         let (generated, _) = watch::channel(0);
-        Ok(Self { parts, plan, keeper, dropped, spool, clock, status, generated })
+        Ok(Self { parts, plan, keeper, dropped, memories, spool, clock, status, generated })
     }
 
     /// How delivery stands; follow it to know when everything is stored.
@@ -117,7 +121,7 @@ impl AgentApp {
     /// Runs until both are set: `stop_polling` ends the probes, `shutdown` ends delivery, but not before all that was
     /// measured is in the spool.
     pub async fn run(self, stop_polling: Shutdown, mut shutdown: Shutdown) -> anyhow::Result<()> {
-        let Self { parts, plan, keeper, dropped, spool, clock, status, generated } = self;
+        let Self { parts, plan, keeper, dropped, memories, spool, clock, status, generated } = self;
         let (samples_tx, samples_rx) = mpsc::channel(QUEUE_POLLS_MAX);
         let (payloads_tx, payloads_rx) = mpsc::channel(QUEUE_PAYLOADS_MAX);
         let batcher = Batcher {
@@ -129,6 +133,7 @@ impl AgentApp {
             status: status.subscribe(),
             generated,
             dropped,
+            memories: memories.clone(),
             total: 0,
         };
         let (plans_tx, plans) = watch::channel(plan);
@@ -146,6 +151,8 @@ impl AgentApp {
             version: env!("CARGO_PKG_VERSION").into(),
             part: part_link,
         };
+        let file = parts.data_dir.join(recall::FILE);
+        probes.spawn("memory of the devices", memories.keep(file, stop_polling.clone()));
         probes.spawn(
             "probes",
             probe::schedule::run(
@@ -186,6 +193,7 @@ struct Batcher {
     status: watch::Receiver<DeliveryStatus>,
     generated: watch::Sender<u64>,
     dropped: Dropped,
+    memories: Memories,
     total: u64,
 }
 
@@ -249,6 +257,7 @@ impl Batcher {
         sample.set("spool_bytes", Reading::value(status.spool_bytes as f64));
         sample.set("samples_total", Reading::value(self.total as f64));
         sample.set("dropped_total", Reading::value(self.dropped.count() as f64));
+        sample.set("memory_faults_total", Reading::value(self.memories.faults() as f64));
         sample
     }
 }

@@ -107,9 +107,14 @@ pub static RADIO: Measurement = Measurement {
         gauge("ccq_tx_percent", Unit::Percent, "Client connection quality of what it sends"),
         gauge("ccq_rx_percent", Unit::Percent, "Client connection quality of what it receives"),
         gauge("airtime_percent", Unit::Percent, "Share of air time in use"),
+        gauge("packet_errors_tx_percent", Unit::Percent, "Share of what it sends that is lost or sent again"),
+        gauge("packet_errors_rx_percent", Unit::Percent, "Share of what it receives that is damaged or lost"),
+        counter("errors_rx_total", Unit::Count, "Blocks or frames received damaged, as the family counts them"),
         gauge("distance_meters", Unit::Meters, "Distance to the other end, as the radio measures it"),
         gauge("link_up_flag", Unit::Flag, "1 when the radio has its peer"),
         gauge("on_standby_flag", Unit::Flag, "1 when the radio carries traffic on its own backup channel"),
+        gauge("members_count", Unit::Count, "Carriers, polarisations or radios that the link is made of"),
+        gauge("members_active_count", Unit::Count, "Of these, in use"),
         gauge("peers_count", Unit::Count, "Peers of an access point, ours and strangers'"),
         gauge("strangers_count", Unit::Count, "Peers of an access point that the inventory does not know"),
     ],
@@ -124,6 +129,11 @@ pub static RADIO_INFO: Measurement = Measurement {
         gauge("model", Unit::Text, "Model"),
         gauge("firmware", Unit::Text, "Firmware version"),
         gauge("modulation", Unit::Text, "Modulation in words"),
+        gauge(
+            "capacity_lost_firmware",
+            Unit::Text,
+            "Firmware since which the radio no longer offers its capacity; only while that is so",
+        ),
     ],
 };
 
@@ -207,6 +217,11 @@ pub static AGENT: Measurement = Measurement {
         gauge("spool_bytes", Unit::Bytes, "Size of the spool"),
         counter("samples_total", Unit::Count, "Samples generated"),
         counter("dropped_total", Unit::Count, "Samples dropped because a bound was reached"),
+        counter(
+            "memory_faults_total",
+            Unit::Count,
+            "Damaged entries and failed writings of what the agent remembers of its devices",
+        ),
     ],
 };
 

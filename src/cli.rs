@@ -1,6 +1,9 @@
 //! Arguments, logs, exit codes: 0 fine, 1 a problem found, 2 wrong use.
 
 mod commands;
+#[cfg(feature = "hub")]
+mod desk;
+mod spool;
 
 use std::io::IsTerminal;
 #[cfg(all(feature = "hub", feature = "sim"))]
@@ -58,17 +61,39 @@ enum Command {
     AgentKey(AgentKeyArgs),
     /// Check inventories and settings: every problem at once
     Check(CheckArgs),
+    /// What an agent still holds, and whether it is sound
+    Spool(SpoolArgs),
     /// Read one device now: what it is, and what it says
     Probe(ProbeArgs),
     /// Who is below target, since when, why
     #[cfg(feature = "hub")]
     Status(StatusArgs),
-    /// What is wrong now, and what was in the last seven days
+    /// What is wrong now, and what was in the last seven days; who takes charge; announced works
     #[cfg(feature = "hub")]
-    Incidents(StatusArgs),
+    Incidents(desk::IncidentsArgs),
+    /// Which operators get mails: running in, and switching them on one by one
+    #[cfg(feature = "hub")]
+    Rodaggio(desk::RodaggioArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vedetta spool /var/lib/vedetta/spool          an agent's data_dir, and spool below it
+  vedetta spool --json /var/lib/vedetta/spool   one JSON object for a script
+
+Reads every record and checks it against its checksum. Changes nothing and takes no lock: an agent
+may be at work meanwhile. Exit code 0: all is sound; 1: something is damaged, or cannot be read.")]
+struct SpoolArgs {
+    /// The spool's directory
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 #[cfg(all(feature = "hub", feature = "sim"))]
@@ -77,7 +102,8 @@ enum Command {
 Examples:
   vedetta demo                       until Ctrl-C; open the page that it names
   vedetta demo --for 4m --json       a script's view: one JSON object at the end
-  vedetta demo --scenario storm.toml your own weather
+  vedetta demo --scenario storm      a front, and a relay that is cut off: watch its gap fill
+  vedetta demo --scenario my.toml    your own weather
   vedetta demo --network my.toml     your own inventory, simulated
 
 The time line, the poll interval and the hold times all run --speed times faster, so that 15
@@ -88,8 +114,8 @@ struct DemoArgs {
     /// How long, for instance 90s or 10m; without it until Ctrl-C
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// Weather and trouble on a time line; see configs/scenarios
-    #[arg(long, value_name = "FILE")]
+    /// Weather and trouble on a time line: default, calm, storm, or a file (see configs/scenarios)
+    #[arg(long, value_name = "NAME|FILE")]
     scenario: Option<PathBuf>,
     /// Another inventory than the example network
     #[arg(long, value_name = "FILE")]
@@ -418,6 +444,10 @@ mod tests {
         for sub in command.get_subcommands() {
             let help = sub.clone().render_long_help().to_string();
             assert!(help.contains("Example"), "{} has no example in its help", sub.get_name());
+            for below in sub.get_subcommands() {
+                let help = below.clone().render_long_help().to_string();
+                assert!(help.contains("Example"), "{} has no example in its help", below.get_name());
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::config::secret::{Secret, SecretError, SecretSource, SystemSecrets};
-use crate::config::settings::{AlertSettings, HubSettings, MailOut, MailSettings, WebSettings};
+use crate::config::settings::{AlertSettings, HubSettings, MailOut, MailSettings, NotifySettings, WebSettings};
 use crate::model::network::{Language, Network, SecretRef};
 use crate::onebox::{OneBox, OneBoxParts};
 use crate::runtime::clock::SystemClock;
@@ -55,7 +55,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<DemoReport> {
     let sim_options = SimOptions { port: options.snmp_port, speed: options.speed, seed: options.seed };
     let simulated =
         sim::start(&options.network, options.scenario.clone(), sim_options, clock.clone(), world.clone()).await?;
-    let Simulated { network, secrets, pinger, services, tasks: radios, world: truth } = simulated;
+    let Simulated { network, secrets, pinger, services, tasks: radios, cut_off, world: truth } = simulated;
     let parts = OneBoxParts {
         network: Arc::new(network),
         settings: hub_settings(&options),
@@ -65,6 +65,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<DemoReport> {
         services,
         seed: options.seed,
         simulated: true,
+        cut_off: Some(cut_off),
     };
     let network = parts.network.clone();
     let onebox = OneBox::build(parts, clock.clone()).await?;
@@ -118,11 +119,12 @@ async fn until_the_end(duration: Option<Duration>) -> anyhow::Result<()> {
 fn hub_settings(options: &DemoOptions) -> HubSettings {
     let data_dir = options.data_dir.join("hub");
     let alert = AlertSettings::default().faster(options.speed);
+    let notify = NotifySettings::demo(options.speed);
     let poll_interval = POLL_INTERVAL.div_f64(options.speed).max(POLL_INTERVAL_MIN);
     let listen = options.listen;
     if let Some(settings) = options.hub.clone() {
         let web = WebSettings { listen, ..settings.web };
-        return HubSettings { data_dir, web, alert, poll_interval, ..settings };
+        return HubSettings { data_dir, web, alert, notify, poll_interval, ..settings };
     }
     let public_url = (listen.port() != 0).then(|| format!("http://{listen}"));
     HubSettings {
@@ -136,6 +138,7 @@ fn hub_settings(options: &DemoOptions) -> HubSettings {
         }),
         web: WebSettings { listen, public_url, language: Language::Italian },
         alert,
+        notify,
         poll_interval,
     }
 }

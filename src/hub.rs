@@ -1,6 +1,8 @@
 //! Wiring of a hub: MQTT inbox -> ledger -> picture of the network -> incidents -> mails, page, sinks.
 
+mod late;
 pub mod lookout;
+mod proof;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,13 +13,14 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::capacity::{FamilyFacts, NetworkState};
-use crate::config::secret::SecretSource;
+use crate::config::secret::{Secret, SecretSource};
 use crate::config::settings::{HubSettings, MqttSettings};
 use crate::model::UnixMillis;
 use crate::model::network::Network;
 use crate::model::view::NetworkView;
 use crate::mqtt::inbox::{self, HubInbox, InboxEvent, InboxHealth, InboxParts};
 use crate::mqtt::parts::Parts;
+use crate::notify::step::Teller;
 use crate::probe::radio;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::health::PartHealth;
@@ -25,14 +28,20 @@ use crate::runtime::tasks::{Shutdown, Tasks};
 use crate::store::influx::InfluxSink;
 use crate::store::ledger::{Ledger, RETENTION};
 use crate::web::WebState;
+use crate::web::desk::Desk;
 use crate::web::snapshot::Snapshot;
 use crate::wire::batch::{Encoding, unpack};
 use crate::{notify, web, wire};
 
+use late::Arrival;
 use lookout::{Lookout, LookoutParts};
 
 /// Batches on their way from the inbox to the picture. When it is full the inbox waits, and MQTT with it.
 const QUEUE_EVENTS_MAX: usize = 256;
+/// What people ask of the loop; more wait in their connections.
+const QUEUE_REQUESTS_MAX: usize = 16;
+/// The file with the word that changes need, readable by whoever runs the hub.
+pub const TOKEN_FILE: &str = "operator.token";
 /// How much of the ledger is read again at the start, to know the network as it was.
 const REPLAY: Duration = Duration::from_hours(2);
 /// How often old batches are dropped.
@@ -64,6 +73,7 @@ impl HubApp {
         let dir = &parts.settings.data_dir;
         std::fs::create_dir_all(dir).with_context(|| format!("data directory {}", dir.display()))?;
         let ledger = Arc::new(Ledger::open(&dir.join("ledger.sqlite"))?);
+        ledger.keep_days_in(&parts.network.time_zone);
         let listen = parts.settings.web.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("the page cannot listen on {listen}: another program has the port; choose another with `listen`")
@@ -90,8 +100,12 @@ impl HubApp {
     pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let Self { parts, clock, ledger, listener, snapshots, .. } = self;
         let HubParts { network, settings, mqtt, secrets, simulated } = parts;
+        let token = operator_token(&settings.data_dir)?;
         let state = replayed(&network, &ledger, settings.poll_interval, clock.now())?;
         let engine = lookout::restored_engine(&ledger, &settings, &network)?;
+        let teller = Teller::restore(&*ledger, clock.now())?;
+        tell_of_rodaggio(&teller, &settings, &network, clock.now());
+        let (desk_in, desk) = mpsc::channel(QUEUE_REQUESTS_MAX);
         let mut tasks = Tasks::new();
 
         let (events_in, events) = mpsc::channel::<InboxEvent>(QUEUE_EVENTS_MAX);
@@ -142,6 +156,7 @@ impl HubApp {
             snapshots: snapshots.subscribe(),
             default_language: settings.web.language,
             public_url: settings.web.public_url.clone(),
+            desk: Some(Desk { requests: desk_in, token }),
         };
         tasks.spawn("page", web::serve(listener, web, shutdown.clone()));
         tasks.spawn("pruning", prune(ledger.clone(), clock.clone(), shutdown.clone()));
@@ -157,9 +172,49 @@ impl HubApp {
             outbox_wake,
             simulated,
             state,
+            desk,
         };
-        tasks.spawn("lookout", Lookout::new(parts, engine).run(events, shutdown.clone()));
+        tasks.spawn("lookout", Lookout::new(parts, engine, teller).run(events, shutdown.clone()));
         tasks.run(shutdown).await
+    }
+}
+
+/// The word that whoever changes something must show; made once, readable by this user alone.
+fn operator_token(dir: &std::path::Path) -> anyhow::Result<Secret> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let path = dir.join(TOKEN_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text.trim().len() >= 32 => return Ok(Secret::new(text.trim().to_owned())),
+        Ok(_) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e).with_context(|| path.display().to_string()),
+    }
+    let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
+    file.and_then(|mut file| writeln!(file, "{token}")).with_context(|| path.display().to_string())?;
+    Ok(Secret::new(token))
+}
+
+/// Tells the journal who gets mails.
+fn tell_of_rodaggio(teller: &Teller, settings: &HubSettings, network: &Network, now: UnixMillis) {
+    let (rodaggio, period) = (&teller.desk.rodaggio, settings.notify.rodaggio);
+    if settings.mail.is_none() || period.is_zero() {
+        return;
+    }
+    if rodaggio.is_on(period, now) {
+        let zone = jiff::tz::TimeZone::get(&network.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let until = jiff::Timestamp::from_millisecond(rodaggio.until(period).0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let until = until.to_zoned(zone).strftime("%Y-%m-%d").to_string();
+        tracing::info!("rodaggio (running in) until {until}: operators get no mails, staff a daily summary of them");
+        return;
+    }
+    let off: Vec<&str> =
+        network.wisps.values().filter(|w| !rodaggio.tells(&w.id, period)).map(|w| w.id.as_str()).collect();
+    if !off.is_empty() {
+        tracing::info!("not switched on yet, and so not mailed: {}; see `vedetta rodaggio`", off.join(", "));
     }
 }
 
@@ -173,6 +228,7 @@ fn first_snapshot(parts: &HubParts, now: UnixMillis) -> Snapshot {
     Snapshot {
         network: parts.network.clone(),
         view: Arc::new(NetworkView { at: now, ..NetworkView::default() }),
+        proofs: Arc::default(),
         incidents: Arc::default(),
         parts: Vec::new(),
         generated_at: now,
@@ -193,11 +249,17 @@ fn replayed(
 ) -> anyhow::Result<NetworkState> {
     let mut state = NetworkState::new(network.clone(), poll_interval, family_facts);
     for stored in ledger.replay_since(now - REPLAY)? {
-        let batch = stored?.batch;
+        let stored = stored?;
+        let batch = &stored.batch;
+        // How it was sent is not kept: judged as what it may have been, from a backlog.
+        let arrival = Arrival { received_at: batch.received_at, live: false, clock_error_ms: 0, poll_interval };
         let Ok(payload) = unpack(Encoding::Gzip, &batch.packed, batch.crc) else { continue };
         let Ok(text) = std::str::from_utf8(&payload) else { continue };
-        for sample in &wire::line::decode(text).0 {
-            state.apply(&batch.agent, sample, batch.received_at);
+        for mut sample in wire::line::decode(text).0 {
+            if let Some(at) = arrival.present(stored.placed(sample.at)) {
+                sample.at = at;
+                state.apply(&batch.agent, &sample, batch.received_at);
+            }
         }
     }
     Ok(state)

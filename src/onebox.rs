@@ -17,6 +17,7 @@ use crate::model::network::{Network, SecretRef};
 use crate::model::part::AgentPart;
 use crate::mqtt::agent::DeliveryStatus;
 use crate::mqtt::broker::{Broker, User};
+use crate::mqtt::gate::{CutOff, Gate};
 use crate::probe::ping::Pinger;
 use crate::probe::service::ServiceProbe;
 use crate::runtime::clock::SharedClock;
@@ -38,6 +39,8 @@ pub struct OneBoxParts {
     pub services: Arc<dyn ServiceProbe>,
     pub seed: u64,
     pub simulated: bool,
+    /// Sites whose agents are cut off from the embedded broker, where somebody plays that.
+    pub cut_off: Option<CutOff>,
 }
 
 /// Everything open and ready to run.
@@ -45,6 +48,7 @@ pub struct OneBox {
     pub hub: HubApp,
     agents: Vec<(String, AgentApp)>,
     broker: Option<Broker>,
+    gates: Vec<Gate>,
     pub progress: Progress,
 }
 
@@ -59,19 +63,26 @@ pub struct Progress {
 impl OneBox {
     /// Opens ports, ledger and spools.
     pub async fn build(parts: OneBoxParts, clock: SharedClock) -> anyhow::Result<Self> {
-        let OneBoxParts { network, settings, data_dir, secrets, pinger, services, seed, simulated } = parts;
+        let OneBoxParts { network, settings, data_dir, secrets, pinger, services, seed, simulated, cut_off } = parts;
         let access = Access::new(&network, &settings, secrets).await?;
         let interval = settings.poll_interval;
         let mut agents = Vec::new();
         let mut progress = Progress { generated: Vec::new(), statuses: Vec::new() };
+        let mut gates = Vec::new();
         for (index, site) in network.agents().enumerate() {
+            let mut mqtt = access.settings(&User::Agent(site.id.clone()));
+            if let (Some(broker), Some(cut)) = (access.embedded, &cut_off) {
+                let gate = Gate::bind(site.id.clone(), broker, cut.clone()).await?;
+                mqtt.port = gate.addr()?.port();
+                gates.push(gate);
+            }
             let app = AgentApp::build(
                 AgentParts {
                     network: network.id.clone(),
                     site: site.id.clone(),
                     inventory: Inventory::Fixed(AgentPart::of(&network, &site.id)),
                     interval,
-                    mqtt: access.settings(&User::Agent(site.id.clone())),
+                    mqtt,
                     data_dir: data_dir.join("agents").join(site.id.as_str()),
                     spool: SpoolLimits::default(),
                     credentials: BTreeMap::new(),
@@ -89,16 +100,21 @@ impl OneBox {
         let mqtt = access.settings(&User::Hub);
         let hub_parts = HubParts { network, settings, mqtt, secrets: access.secrets, simulated };
         let hub = HubApp::build(hub_parts, clock).await?;
-        Ok(Self { hub, agents, broker: access.broker, progress })
+        Ok(Self { hub, agents, broker: access.broker, gates, progress })
     }
 
     /// Runs until `shutdown`; `stop_polling`, set before it, ends the probes and leaves delivery time to finish.
     pub async fn run(self, stop_polling: Shutdown, mut shutdown: Shutdown) -> anyhow::Result<()> {
-        let Self { hub, agents, broker, .. } = self;
+        let Self { hub, agents, broker, gates, .. } = self;
         let (broker_switch, broker_stop) = Shutdown::new();
+        let mut ways = Tasks::new();
+        for (place, gate) in gates.into_iter().enumerate() {
+            ways.spawn(format!("gate {place}"), gate.run(broker_stop.clone()));
+        }
+        let ways = ways.run(broker_stop.clone());
         let serve = async {
             match broker {
-                Some(broker) => broker.run(broker_stop).await,
+                Some(broker) => tokio::try_join!(broker.run(broker_stop), ways).map(|_| ()),
                 None => std::future::pending().await,
             }
         };

@@ -4,20 +4,20 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod delivery;
+mod support;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::{
-    Kind, MemoryStore, Mosquitto, PASSWORD, TestAgent, TestBroker, TestHub, background, free_port, network, settings,
-    site, tls_settings, until,
-};
+use delivery::{Kind, PASSWORD, TestAgent, TestBroker, TestHub, background, network, settings, site, tls_settings};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use rumqttc::{TlsConfiguration, Transport};
+use support::memory::MemoryStore;
+use support::{Mosquitto, PATIENCE, free_port, until};
 use tokio::sync::{mpsc, watch};
 use vedetta::agent::part::{Ground, Keeper};
 use vedetta::broker_files::{self, BrokerFiles};
@@ -29,9 +29,9 @@ use vedetta::mqtt::broker::User;
 use vedetta::mqtt::inbox::{InboxEvent, InboxHealth};
 use vedetta::mqtt::parts::Parts;
 use vedetta::probe::plan::Dropped;
+use vedetta::probe::recall::Memories;
 use vedetta::runtime::clock::SystemClock;
 use vedetta::runtime::tasks::Shutdown;
-use vedetta::store::{Document, DocumentStore, StoreError};
 use vedetta::wire::batch::{BatchHeader, ClockQuality, Encoding};
 
 const AGENT: &str = "bossolasco";
@@ -274,7 +274,7 @@ impl Raw {
 
     /// The next message.
     async fn heard(&mut self) -> (String, Vec<u8>) {
-        let heard = tokio::time::timeout(delivery::PATIENCE, self.messages.recv()).await;
+        let heard = tokio::time::timeout(PATIENCE, self.messages.recv()).await;
         heard.expect("a message comes").expect("the broker keeps the connection")
     }
 
@@ -283,7 +283,7 @@ impl Raw {
         let topic = format!("vedetta/v1/{}/{topic}", network());
         let payload = payload.to_vec();
         self.client.publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties).await.unwrap();
-        tokio::time::timeout(delivery::PATIENCE, self.acks.recv())
+        tokio::time::timeout(PATIENCE, self.acks.recv())
             .await
             .expect("the broker answers")
             .expect("the broker keeps the connection")
@@ -399,10 +399,11 @@ async fn tls_rights_and_renewal_with_the_files_of_broker_files() {
     // About to end: shown by who uses them, and issued again by the next run.
     broker_files(files.path(), port, DAY * 20);
     let path = |name: &str| files.path().join(name);
-    let mosquitto = Mosquitto::with_files(&path("broker/vedetta.conf"), port);
+    let config = std::fs::read_to_string(path("broker/vedetta.conf")).unwrap();
+    let mosquitto = Mosquitto::by(([127, 0, 0, 1], port).into(), &config, None);
     let with_certificate = |dir: &str| {
         let client = (path(dir).join("client.pem"), path(dir).join("client.key"));
-        tls_settings(mosquitto.port, path(dir).join("ca.pem"), Some(client))
+        tls_settings(mosquitto.port(), path(dir).join("ca.pem"), Some(client))
     };
     let own = format!("agents/{AGENT}");
     let store = MemoryStore::new();
@@ -448,6 +449,12 @@ async fn tls_rights_and_renewal_with_the_files_of_broker_files() {
         }
     }
 
+    // Under a certificate of another name an agent gets nowhere, and says so.
+    let other = tempfile::tempdir().unwrap();
+    let mut impostor = TestAgent::start("murazzano", with_certificate(&own), other.path()).await;
+    impostor.send(&line(9)).await;
+    impostor.until("the refusal is shown", |s| s.link_error.is_some() || s.refused_batches > 0).await;
+    impostor.stop().await;
     // Without a certificate nobody is let in; a broker of another authority is not believed.
     let none = tempfile::tempdir().unwrap();
     let settings = tls_settings(port, path("ca.pem"), None);
@@ -495,26 +502,10 @@ impl SecretSource for Hush {
     }
 }
 
-/// Documents in memory.
-#[derive(Default)]
-struct Documents(std::sync::Mutex<Vec<Document>>);
-
-impl DocumentStore for Documents {
-    fn put_documents(&self, documents: &[Document]) -> Result<(), StoreError> {
-        self.0.lock().unwrap().extend_from_slice(documents);
-        Ok(())
-    }
-
-    fn documents(&self, _: &str) -> Result<Vec<Document>, StoreError> {
-        Ok(self.0.lock().unwrap().clone())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
     let broker = TestBroker::start(Kind::Embedded, &[AGENT]).await;
     let (dir, spool, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), MemoryStore::new());
-    let documents: Arc<Documents> = Arc::default();
     let inventory = |address: &str| {
         let text = format!(
             "[network]\nid = \"{}\"\nname = \"Prova\"\n[[credential]]\nid = \"radios\"\nversion = \"v2c\"\n\
@@ -526,7 +517,7 @@ async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
         vedetta::config::check::network(&text, Path::new("")).0.unwrap()
     };
     let parts = |address: &str, now: i64| {
-        Parts::new(&inventory(address), &Hush, documents.clone(), dir.path(), UnixMillis(now)).unwrap()
+        Parts::new(&inventory(address), &Hush, store.clone(), dir.path(), UnixMillis(now)).unwrap()
     };
     let ground = Ground {
         network: network(),
@@ -535,6 +526,7 @@ async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
         overrides: std::collections::BTreeMap::new(),
         secrets: Arc::new(Hush),
         dropped: Dropped::default(),
+        memories: Memories::default(),
     };
     let (keeper, nothing) = Keeper::open(ground, dir.path()).unwrap();
     assert!(nothing.is_none());
@@ -549,7 +541,8 @@ async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
     let agent = TestAgent::start_with(AGENT, broker.settings(&agent_user()), spool.path(), Some(link)).await;
 
     for (now, address) in [(1000, "192.0.2.1"), (2000, "192.0.2.2")] {
-        let mut hub = TestHub::start_with(broker.settings(&User::Hub), &[AGENT], &store, parts(address, now));
+        let mut hub =
+            TestHub::start_with(network().as_str(), broker.settings(&User::Hub), &[AGENT], &store, parts(address, now));
         let revision = Some(u64::try_from(now).unwrap());
         hub.until("the part is in force", |h| h.agents[AGENT].part.in_force == revision).await;
         let plan = plans.borrow_and_update().clone().unwrap();

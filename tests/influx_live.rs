@@ -4,13 +4,15 @@
 #![cfg(feature = "hub")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use support::{PATIENCE, free_port, victoria_metrics};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use vedetta::catalogue::RADIO;
@@ -24,8 +26,6 @@ use vedetta::store::{BatchStore, IncomingBatch};
 use vedetta::web::snapshot::PartHealth;
 use vedetta::wire::{batch::gzip, line};
 
-/// Longest time that anything here may take: reached only by a test that fails.
-const PATIENCE: Duration = Duration::from_mins(1);
 /// In the past, for the server takes nothing from the future.
 const T0: i64 = 1_700_000_000_000;
 const BATCHES: u64 = 400;
@@ -57,7 +57,7 @@ async fn all_points_arrive_once_after_an_outage() {
     let detail = tokio::time::timeout(PATIENCE, away).await.unwrap().unwrap().detail.clone().unwrap();
     assert!(detail.starts_with("InfluxDB cannot be reached"), "{detail}");
 
-    let _server = Server::start(port, dir.path(), &[]);
+    let _server = victoria_metrics(port, dir.path(), &[]);
     // What arrives while the sink catches up.
     for seq in BATCHES / 2 + 1..=BATCHES {
         ledger.store(&[batch(seq, &mut wanted)]).unwrap();
@@ -91,7 +91,7 @@ async fn a_server_with_a_certificate_of_its_own_is_trusted_only_by_its_file() {
     make_certificate(&certificate, &key);
     let port = free_port();
     let tls = ["-tls".to_owned(), file_flag("tlsCertFile", &certificate), file_flag("tlsKeyFile", &key)];
-    let _server = Server::start(port, dir.path(), &tls);
+    let _server = victoria_metrics(port, dir.path(), &tls);
     for (ca_file, wanted) in [(None, false), (Some(certificate), true)] {
         let (health_tx, mut health) = watch::channel(PartHealth::default());
         let url = format!("https://127.0.0.1:{port}");
@@ -109,10 +109,6 @@ async fn a_server_with_a_certificate_of_its_own_is_trusted_only_by_its_file() {
         let health = tokio::time::timeout(PATIENCE, judged).await.expect("no answer").unwrap().clone();
         assert_eq!(health.done_total == 1, wanted, "{health:?}");
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn file_flag(name: &str, path: &Path) -> String {
@@ -169,6 +165,7 @@ fn batch(seq: u64, wanted: &mut Points) -> IncomingBatch {
         sent_at: at,
         n_samples,
         packed: gzip(text.as_bytes()),
+        origin: vedetta::store::BatchOrigin::default(),
     }
 }
 
@@ -180,6 +177,8 @@ fn network() -> vedetta::model::network::Network {
         id: LinkId::parse("a-b").unwrap(),
         near: DeviceId::parse("radio-0").unwrap(),
         far: DeviceId::parse("radio-far").unwrap(),
+        near_radio: None,
+        far_radio: None,
         medium: Medium::Radio,
         wisp: Some(WispId::parse("langhenet").unwrap()),
         cost: 10,
@@ -205,30 +204,6 @@ fn network() -> vedetta::model::network::Network {
         backhauls: BTreeMap::new(),
         services: BTreeMap::new(),
         backups: BTreeMap::new(),
-    }
-}
-
-struct Server(Child);
-
-impl Server {
-    fn start(port: u16, dir: &Path, more: &[String]) -> Self {
-        let child = Command::new("victoria-metrics")
-            .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
-            .arg(format!("-storageDataPath={}", dir.join("victoria").display()))
-            .args(["-retentionPeriod=100y", "-loggerLevel=ERROR"])
-            .args(more)
-            .stdout(Stdio::null())
-            .spawn();
-        Self(child.unwrap_or_else(|e| {
-            panic!("cannot start victoria-metrics: {e}. This test needs it: apt-get install victoria-metrics")
-        }))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

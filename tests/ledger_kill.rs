@@ -4,6 +4,8 @@
 #![cfg(feature = "hub")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -25,9 +27,7 @@ fn acknowledged_batches_survive_kill() {
     if let Some(dir) = std::env::var_os(CHILD_DIR) {
         write_for_ever(Path::new(&dir));
     }
-    let seed = std::env::var("VEDETTA_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random);
-    println!("seed: VEDETTA_SEED={seed}");
-    let mut rng = SmallRng::seed_from_u64(seed);
+    let mut rng = SmallRng::seed_from_u64(support::seed());
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged: BTreeMap<u64, u32> = BTreeMap::new();
     for round in 0..KILLS {
@@ -51,6 +51,7 @@ fn batch(seq: u64) -> IncomingBatch {
         sent_at: UnixMillis(seq as i64),
         n_samples: 1,
         packed,
+        origin: vedetta::store::BatchOrigin::default(),
     }
 }
 

@@ -3,15 +3,16 @@
 #![cfg(feature = "hub")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod support;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use support::memory::MemoryStore;
+use support::{OneSecret, PATIENCE, PYTHON, aiosmtpd, free_port, strict_smtp};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use vedetta::config::secret::{Secret, SecretError, SecretSource};
 use vedetta::config::settings::{MailOut, MailSettings, SmtpSecurity, SmtpSettings};
 use vedetta::model::UnixMillis;
 use vedetta::model::network::SecretRef;
@@ -20,99 +21,8 @@ use vedetta::notify::records::{self, MAIL_OUT};
 use vedetta::notify::{Mail, NoticeKind};
 use vedetta::runtime::clock::ManualClock;
 use vedetta::runtime::tasks::{Shutdown, ShutdownSwitch};
-use vedetta::store::{Document, DocumentStore, StoreError};
+use vedetta::store::{Document, DocumentStore};
 use vedetta::web::snapshot::PartHealth;
-
-/// Nothing here takes longer than a few seconds, unless it never happens.
-const DEADLINE: Duration = Duration::from_mins(1);
-
-const PYTHON: &str = "/usr/bin/python3";
-
-#[derive(Default)]
-struct MemoryStore(Mutex<BTreeMap<(String, String), String>>);
-
-impl DocumentStore for MemoryStore {
-    fn put_documents(&self, documents: &[Document]) -> Result<(), StoreError> {
-        let mut kept = self.0.lock().unwrap();
-        for document in documents {
-            let key = (document.kind.clone(), document.key.clone());
-            if document.body.is_empty() {
-                kept.remove(&key);
-            } else {
-                kept.insert(key, document.body.clone());
-            }
-        }
-        Ok(())
-    }
-
-    fn documents(&self, kind: &str) -> Result<Vec<Document>, StoreError> {
-        let kept = self.0.lock().unwrap();
-        let of_kind = kept.iter().filter(|((k, _), _)| k == kind);
-        Ok(of_kind
-            .map(|((kind, key), body)| Document { kind: kind.clone(), key: key.clone(), body: body.clone() })
-            .collect())
-    }
-}
-
-struct OneSecret(&'static str);
-
-impl SecretSource for OneSecret {
-    fn read(&self, _: &SecretRef) -> Result<Secret, SecretError> {
-        Ok(Secret::new(self.0))
-    }
-}
-
-/// A server that ends with the test.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn start(port: u16, arguments: &[&str]) -> Server {
-    let mut child = Command::new(PYTHON)
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|e| panic!("{PYTHON}: {e}; install python3 and python3-aiosmtpd"));
-    let deadline = std::time::Instant::now() + DEADLINE;
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if child.try_wait().unwrap().is_some() {
-            let mut said = String::new();
-            std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut said).unwrap();
-            panic!("the SMTP server ended at once; install python3-aiosmtpd\n{said}");
-        }
-        assert!(std::time::Instant::now() < deadline, "the SMTP server does not listen");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Server(child)
-}
-
-/// Debian's own command, storing into a maildir.
-fn aiosmtpd(port: u16, dir: &Path, tls: &[&str]) -> Server {
-    let listen = format!("127.0.0.1:{port}");
-    let mut arguments = vec!["-m", "aiosmtpd", "-n", "-l", &listen, "-c", "aiosmtpd.handlers.Mailbox"];
-    arguments.extend(tls);
-    arguments.push(dir.to_str().unwrap());
-    start(port, &arguments)
-}
-
-/// The script beside this file.
-fn own_server(port: u16, dir: &Path, login: &[&str]) -> Server {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/support/smtp_server.py");
-    let port_text = port.to_string();
-    let mut arguments = vec![script.to_str().unwrap(), &port_text, dir.to_str().unwrap()];
-    arguments.extend(login);
-    start(port, &arguments)
-}
 
 /// A CA and a certificate for localhost, as files.
 fn certificates(dir: &Path) -> (PathBuf, PathBuf, PathBuf) {
@@ -184,7 +94,7 @@ impl Running {
 
     /// Waits for a state of health.
     async fn until(&mut self, what: &str, holds: impl Fn(&PartHealth) -> bool) -> PartHealth {
-        let waited = tokio::time::timeout(DEADLINE, self.health.wait_for(holds)).await;
+        let waited = tokio::time::timeout(PATIENCE, self.health.wait_for(holds)).await;
         let reached = waited.ok().map(|health| health.unwrap().clone());
         reached.unwrap_or_else(|| panic!("{what}: {:?}", *self.health.borrow()))
     }
@@ -220,7 +130,7 @@ fn check_headers(message: &str) {
 
 /// One mail through a server, then nothing more.
 async fn check_delivery(out: SmtpSettings, dir: &Path) {
-    let mut running = Running::start(MailOut::Smtp(out), Arc::default());
+    let mut running = Running::start(MailOut::Smtp(out), MemoryStore::new());
     running.put(&mail(1, &["noc@langhenet.example"]));
     let health = running.until("the mail is sent", |h| h.done_total == 1 && h.waiting == 0).await;
     assert!(health.ok, "{health:?}");
@@ -266,7 +176,7 @@ async fn an_unknown_certificate_or_no_tls_at_all_sends_nothing() {
     let tls = ["--tlscert", cert_file.to_str().unwrap(), "--tlskey", key_file.to_str().unwrap()];
     let _server = aiosmtpd(port, &dir.path().join("mail"), &tls);
     let out = SmtpSettings { ca_file: Some(other_ca.clone()), ..settings(port, SmtpSecurity::StartTls) };
-    let mut running = Running::start(MailOut::Smtp(out), Arc::default());
+    let mut running = Running::start(MailOut::Smtp(out), MemoryStore::new());
     running.put(&mail(1, &["noc@langhenet.example"]));
     let health = running.until("the certificate is refused", |h| h.detail.is_some()).await;
     assert!(!health.ok && health.waiting == 1, "{health:?}");
@@ -276,7 +186,7 @@ async fn an_unknown_certificate_or_no_tls_at_all_sends_nothing() {
     let plain = free_port();
     let _plain_server = aiosmtpd(plain, &dir.path().join("mail"), &[]);
     let out = SmtpSettings { ca_file: Some(other_ca), ..settings(plain, SmtpSecurity::StartTls) };
-    let mut running = Running::start(MailOut::Smtp(out), Arc::default());
+    let mut running = Running::start(MailOut::Smtp(out), MemoryStore::new());
     running.put(&mail(1, &["noc@langhenet.example"]));
     let health = running.until("STARTTLS is missed", |h| h.detail.is_some()).await;
     assert!(health.detail.unwrap().contains("offers no STARTTLS"));
@@ -288,7 +198,7 @@ async fn an_unknown_certificate_or_no_tls_at_all_sends_nothing() {
 async fn a_login_and_a_wrong_one() {
     let dir = tempfile::tempdir().unwrap();
     let port = free_port();
-    let _server = own_server(port, &dir.path().join("mail"), &["rete", "right"]);
+    let _server = strict_smtp(port, &dir.path().join("mail"), &["rete", "right"]);
     let login = SmtpSettings {
         user: Some("rete".into()),
         password: Some(SecretRef::Env("SMTP_PASSWORD".into())),
@@ -297,7 +207,7 @@ async fn a_login_and_a_wrong_one() {
     let stranger = SmtpSettings { user: Some("stranger".into()), ..login.clone() };
     check_delivery(login, &dir.path().join("mail")).await;
 
-    let mut running = Running::start(MailOut::Smtp(stranger), Arc::default());
+    let mut running = Running::start(MailOut::Smtp(stranger), MemoryStore::new());
     running.put(&mail(2, &["noc@langhenet.example"]));
     let health = running.until("the login is refused", |h| h.detail.is_some()).await;
     // Our fault, not the mail's: it waits.
@@ -311,7 +221,7 @@ async fn a_login_and_a_wrong_one() {
 async fn a_server_that_comes_late_gets_each_mail_once() {
     let dir = tempfile::tempdir().unwrap();
     let port = free_port();
-    let mut running = Running::start(MailOut::Smtp(settings(port, SmtpSecurity::Plain)), Arc::default());
+    let mut running = Running::start(MailOut::Smtp(settings(port, SmtpSecurity::Plain)), MemoryStore::new());
     for n in 1..=3 {
         running.put(&mail(n, &["noc@langhenet.example"]));
     }
@@ -335,8 +245,8 @@ async fn a_server_that_comes_late_gets_each_mail_once() {
 async fn a_refused_address_keeps_nobody_else_waiting() {
     let dir = tempfile::tempdir().unwrap();
     let port = free_port();
-    let _server = own_server(port, &dir.path().join("mail"), &[]);
-    let mut running = Running::start(MailOut::Smtp(settings(port, SmtpSecurity::Plain)), Arc::default());
+    let _server = strict_smtp(port, &dir.path().join("mail"), &[]);
+    let mut running = Running::start(MailOut::Smtp(settings(port, SmtpSecurity::Plain)), MemoryStore::new());
     running.put(&mail(1, &["nobody@langhenet.example", "grey@langhenet.example", "noc@langhenet.example"]));
     running.put(&mail(2, &["tecnico@unione.example"]));
     running
@@ -359,7 +269,7 @@ async fn a_refused_address_keeps_nobody_else_waiting() {
 #[tokio::test]
 async fn a_maildir_gets_files_that_a_mail_program_opens() {
     let dir = tempfile::tempdir().unwrap();
-    let mut running = Running::start(MailOut::Maildir(dir.path().join("mails")), Arc::default());
+    let mut running = Running::start(MailOut::Maildir(dir.path().join("mails")), MemoryStore::new());
     running.put(&mail(1, &["noc@langhenet.example", "due@langhenet.example"]));
     running.until("it is written", |h| h.done_total == 1).await;
     running.stop().await;

@@ -44,6 +44,17 @@ fn the_page_of_keys_is_what_the_code_prints() {
     assert!(found == expected, "docs/inventory.md is out of date: VEDETTA_BLESS=1 cargo test --test shipped");
 }
 
+#[test]
+fn the_page_of_conditions_is_what_the_code_prints() {
+    let path = root("docs/conditions.md");
+    let expected = vedetta::model::condition::page::markdown();
+    if std::env::var_os("VEDETTA_BLESS").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "docs/conditions.md is out of date: VEDETTA_BLESS=1 cargo test --test shipped");
+}
+
 /// `text` as a file of a directory of its own, beside which relative paths begin.
 fn in_file<T>(text: &str, load: impl Fn(&Path) -> T) -> T {
     let dir = tempfile::tempdir().unwrap();

@@ -2,50 +2,60 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::net::{SocketAddr, UdpSocket};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+mod support;
+
+use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
+use support::{Server, daemon, free_udp_port};
 use vedetta::config::secret::Secret;
 use vedetta::model::network::{AuthProtocol, PrivProtocol};
 use vedetta::probe::access::Access;
 use vedetta::probe::command::{ProbeError, ProbeOptions, ProbeReport, probe};
 use vedetta::probe::snmp::SnmpError;
 
+/// Users of every protocol that Debian's snmpd has; it was built without AES-192 and AES-256, which the tests beside
+/// `probe/snmp.rs` try against another agent.
+const USERS: [(&str, (&str, AuthProtocol), (&str, PrivProtocol)); 6] = [
+    ("md5-des", ("MD5", AuthProtocol::Md5), ("DES", PrivProtocol::Des)),
+    ("sha-des", ("SHA", AuthProtocol::Sha1), ("DES", PrivProtocol::Des)),
+    ("sha224-aes", ("SHA-224", AuthProtocol::Sha224), ("AES", PrivProtocol::Aes128)),
+    ("sha256-des", ("SHA-256", AuthProtocol::Sha256), ("DES", PrivProtocol::Des)),
+    ("sha384-aes", ("SHA-384", AuthProtocol::Sha384), ("AES", PrivProtocol::Aes128)),
+    ("sha512-aes", ("SHA-512", AuthProtocol::Sha512), ("AES", PrivProtocol::Aes128)),
+];
+
 /// snmpd on a loopback port of its own, until it is dropped.
 struct Snmpd {
-    process: Child,
+    process: Server,
     address: SocketAddr,
     _dir: tempfile::TempDir,
 }
 
 impl Snmpd {
     fn start() -> Self {
-        let program = ["/usr/sbin/snmpd", "/usr/local/sbin/snmpd"].into_iter().find(|p| Path::new(p).exists());
-        let program = program.expect("this test needs snmpd: apt-get install snmpd");
         let dir = tempfile::tempdir().unwrap();
-        // A port that was free a moment ago; snmpd cannot be asked to choose one.
-        let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // snmpd cannot be asked to choose a port.
+        let address = SocketAddr::from(([127, 0, 0, 1], free_udp_port()));
         let config = dir.path().join("snmpd.conf");
+        let user = |(name, auth, privacy): (&str, &str, &str)| {
+            format!("createUser {name} {auth} auth-password {privacy} priv-password\nrouser {name} authPriv\n")
+        };
+        let users: String = USERS.iter().map(|(name, (auth, _), (privacy, _))| user((name, auth, privacy))).collect();
         let text = format!(
             "agentAddress udp:{address}\n\
              rocommunity vedetta-test 127.0.0.1\n\
              createUser vedetta SHA-256 auth-password AES priv-password\n\
              rouser vedetta authPriv\n\
+             {users}\
              sysDescr a switch on a hill\n\
              sysObjectID 1.3.6.1.4.1.99999.1\n"
         );
         std::fs::write(&config, text).unwrap();
-        let process = Command::new(program)
-            .args(["-f", "-Lf", "/dev/null", "-C", "-I", "-smux", "-c"])
-            .arg(&config)
-            .env("SNMP_PERSISTENT_DIR", dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(daemon("snmpd", "snmpd"));
+        command.args(["-f", "-Lf", "/dev/null", "-C", "-I", "-smux", "-c"]).arg(&config);
+        let process = Server::silent("snmpd", command.env("SNMP_PERSISTENT_DIR", dir.path()));
         Self { process, address, _dir: dir }
     }
 
@@ -65,20 +75,13 @@ impl Snmpd {
         loop {
             match self.probe(access.clone()).await {
                 Err(ProbeError::Silent { error: SnmpError::Unreachable(_), .. }) => {
-                    let ended = self.process.try_wait().unwrap();
+                    let ended = self.process.child().try_wait().unwrap();
                     assert_eq!(ended, None, "snmpd ended by itself");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 answered => return answered,
             }
         }
-    }
-}
-
-impl Drop for Snmpd {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -143,4 +146,15 @@ async fn snmpd_tells_the_interfaces() {
     // At most what was just asked and answered, and whatever else this machine tells itself.
     let mbps = lo.readings["throughput_rx_mbps"].get();
     assert!(mbps.is_some_and(|mbps| mbps >= 0.0) || lo.readings["rate_mbps"].get().is_none(), "{:?}", lo.readings);
+}
+
+#[tokio::test]
+async fn snmpd_and_every_protocol_that_it_has() {
+    let mut snmpd = Snmpd::start();
+    for (name, (_, auth), (_, privacy)) in USERS {
+        let auth = (auth, Secret::new("auth-password"));
+        let privacy = (privacy, Secret::new("priv-password"));
+        let access = Access::v3(name, Some(&auth), Some(&privacy)).unwrap();
+        check(&snmpd.probe_when_up(&access).await.unwrap_or_else(|e| panic!("{name}: {e}")), "v3");
+    }
 }

@@ -7,15 +7,16 @@
 #![cfg(all(feature = "hub", feature = "sim"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
-use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use support::{Mosquitto, PYTHON, Server, aiosmtpd, free_port, free_udp_port, victoria_metrics, wait_for};
 
 /// The link that fades, its operator's mailbox, and who is behind it (configs/alta-langa.toml).
 const LINK: &str = "pop-santo-stefano-bric-san-bovo";
@@ -36,51 +37,6 @@ link = "pop-santo-stefano-bric-san-bovo"
 loss_db = 17.5
 "#;
 
-/// Nothing in this test takes so long; only a failure waits for it.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A server that ends with the test.
-struct Server(Child);
-
-impl Server {
-    fn start(package: &str, command: &mut Command) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        Self(child.unwrap_or_else(|e| panic!("{command:?}: {e}: apt-get install {package}")))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // A server that has ended already needs no killing.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn free_udp_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Waits for a state; what never comes is a failure that names it.
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn listening(port: u16) -> Option<()> {
-    TcpStream::connect(("127.0.0.1", port)).ok().map(|_| ())
-}
-
 /// One stored mail: its headers, unfolded, and its decoded text.
 struct Stored {
     headers: BTreeMap<String, String>,
@@ -99,7 +55,7 @@ for path in sorted(__import__("pathlib").Path(sys.argv[1]).glob("new/*")):
     out.append({"headers": {k.lower(): str(v) for k, v in m.items()}, "text": text, "html": html})
 print(json.dumps(out))
 "#;
-    let output = Command::new("/usr/bin/python3").args(["-c", READER]).arg(dir).output().unwrap();
+    let output = Command::new(PYTHON).args(["-c", READER]).arg(dir).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mails: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     mails
@@ -127,7 +83,7 @@ for line in urllib.request.urlopen(url):
     points += list(zip(row["timestamps"], row["values"]))
 print(json.dumps(points))
 "#;
-    let output = Command::new("/usr/bin/python3").args(["-c", script, &port.to_string(), selector]).output().unwrap();
+    let output = Command::new(PYTHON).args(["-c", script, &port.to_string(), selector]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -137,42 +93,20 @@ struct World {
     store: u16,
     page: u16,
     mails: PathBuf,
-    _servers: [Server; 3],
+    _broker: Mosquitto,
+    _servers: [Server; 2],
 }
 
 impl World {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (broker, smtp, store, page) = (free_port(), free_port(), free_port(), free_port());
+        let (smtp, store, page) = (free_port(), free_port(), free_port());
         let mails = dir.path().join("mails");
-        let conf = dir.path().join("mosquitto.conf");
-        fs::write(&conf, format!("listener {broker} 127.0.0.1\nallow_anonymous true\npersistence false\n")).unwrap();
-        let servers = [
-            Server::start("mosquitto", Command::new("/usr/sbin/mosquitto").arg("-c").arg(&conf)),
-            Server::start(
-                "python3-aiosmtpd",
-                Command::new("/usr/bin/python3")
-                    .args([
-                        "-m",
-                        "aiosmtpd",
-                        "-n",
-                        "-l",
-                        &format!("127.0.0.1:{smtp}"),
-                        "-c",
-                        "aiosmtpd.handlers.Mailbox",
-                    ])
-                    .arg(&mails),
-            ),
-            Server::start(
-                "victoria-metrics",
-                Command::new("victoria-metrics")
-                    .arg(format!("-httpListenAddr=127.0.0.1:{store}"))
-                    .arg(format!("-storageDataPath={}", dir.path().join("store").display())),
-            ),
-        ];
-        for port in [broker, smtp, store] {
-            wait_for("the servers to listen", || listening(port));
-        }
+        let mosquitto = Mosquitto::open();
+        let broker = mosquitto.port();
+        let localhost = |port: u16| ([127, 0, 0, 1], port);
+        let server = victoria_metrics(store, dir.path(), &[]).listening(localhost(store), String::new);
+        let servers = [aiosmtpd(smtp, &mails, &[]), server];
         fs::write(dir.path().join("scenario.toml"), SCENARIO).unwrap();
         let hub = format!(
             "[web]\npublic_url = \"http://127.0.0.1:{page}\"\n\
@@ -182,7 +116,7 @@ impl World {
              [mail.smtp]\nhost = \"127.0.0.1\"\nport = {smtp}\nsecurity = \"plain\"\n"
         );
         fs::write(dir.path().join("hub.toml"), hub).unwrap();
-        Self { dir, store, page, mails, _servers: servers }
+        Self { dir, store, page, mails, _broker: mosquitto, _servers: servers }
     }
 
     fn demo(&self) -> Child {
@@ -309,12 +243,6 @@ fn the_store_has_the_fade(world: &World, report: &Value) {
 }
 
 /// A process that is told to stop, and must stop well.
-fn interrupt(Server(child): &mut Server) -> std::process::ExitStatus {
-    let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(told.success());
-    wait_for("the process to end", || child.try_wait().unwrap())
-}
-
 /// The README's third step: `vedetta run` with an inventory of one's own; here its radios are those of `simulate`.
 #[test]
 fn a_network_of_ones_own_is_watched_and_left_in_good_order() {
@@ -326,16 +254,16 @@ fn a_network_of_ones_own_is_watched_and_left_in_good_order() {
     fs::write(&hub, format!("poll_interval = \"1s\"\n[web]\nlisten = \"127.0.0.1:{page}\"\n")).unwrap();
     let vedetta = || Command::new(env!("CARGO_BIN_EXE_vedetta"));
 
-    let mut radios = Server(
+    let mut radios = Server::start(
+        "cargo",
         vedetta()
             .args(["simulate", "--json", "--seed", "5", "--port", &snmp.to_string(), "--network"])
             .arg(&network)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap(),
+            .stdout(Stdio::piped()),
     );
     let mut listing = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(radios.0.stdout.take().unwrap()), &mut listing).unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(radios.child().stdout.take().unwrap()), &mut listing)
+        .unwrap();
     let listing: Value = serde_json::from_str(&listing).unwrap();
     let secret = |version: &str, pointer: &str| {
         let devices = listing["devices"].as_array().unwrap();
@@ -344,7 +272,8 @@ fn a_network_of_ones_own_is_watched_and_left_in_good_order() {
     };
 
     let log = dir.path().join("log");
-    let mut watched = Server(
+    let mut watched = Server::start(
+        "cargo",
         vedetta()
             .arg("run")
             .arg("--network")
@@ -356,9 +285,7 @@ fn a_network_of_ones_own_is_watched_and_left_in_good_order() {
             .env("VEDETTA_TEST_COMMUNITY", secret("v2c", "/community"))
             .env("VEDETTA_TEST_AUTH", secret("v3", "/auth/password"))
             .env("VEDETTA_TEST_PRIVACY", secret("v3", "/privacy/password"))
-            .stderr(fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap(),
+            .stderr(fs::File::create(&log).unwrap()),
     );
     let status = || {
         let url = format!("http://127.0.0.1:{page}");
@@ -370,7 +297,7 @@ fn a_network_of_ones_own_is_watched_and_left_in_good_order() {
     });
     assert_eq!(code, 0, "nobody is below target");
 
-    assert!(interrupt(&mut watched).success(), "{}", fs::read_to_string(&log).unwrap());
+    assert!(watched.interrupt().success(), "{}", fs::read_to_string(&log).unwrap());
     let told = fs::read_to_string(&log).unwrap();
     for bad in ["ERROR", "ended with an error", "panicked"] {
         assert!(!told.contains(bad), "{told}");
@@ -378,5 +305,5 @@ fn a_network_of_ones_own_is_watched_and_left_in_good_order() {
     for secret in [secret("v2c", "/community"), secret("v3", "/auth/password")] {
         assert!(!told.contains(&secret), "a secret is in the log");
     }
-    assert!(interrupt(&mut radios).success());
+    assert!(radios.interrupt().success());
 }

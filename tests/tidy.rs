@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
 ];
 
 /// Directories and files without I/O, clock, randomness or async.
-const PURE: [&str; 8] = [
+const PURE: [&str; 12] = [
     "src/model",
     "src/capacity",
     "src/alert",
@@ -40,6 +40,10 @@ const PURE: [&str; 8] = [
     "src/probe/radio",
     "src/probe/plan.rs",
     "src/config/check.rs",
+    "src/notify/policy.rs",
+    "src/notify/log.rs",
+    "src/notify/digest.rs",
+    "src/notify/calendar.rs",
 ];
 
 /// What a pure file must not hold.

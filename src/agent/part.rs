@@ -20,6 +20,7 @@ use crate::model::part::AgentPart;
 use crate::model::{CredentialId, NetworkId, SiteId};
 use crate::mqtt::client::chain;
 use crate::probe::plan::{Dropped, ProbePlan, plan};
+use crate::probe::recall::Memories;
 use crate::runtime::tasks::Shutdown;
 use crate::wire::part::{self, PART_BYTES_MAX, PartMessage, PartState, Refused, short};
 
@@ -36,6 +37,7 @@ pub struct Ground {
     /// For those.
     pub secrets: Arc<dyn SecretSource>,
     pub dropped: Dropped,
+    pub memories: Memories,
 }
 
 impl Ground {
@@ -43,7 +45,7 @@ impl Ground {
     pub fn plan(&self, part: &AgentPart, secrets: &dyn SecretSource) -> Result<ProbePlan, String> {
         let plan = plan(part, self.interval, &self.overrides, secrets);
         let plan = plan.map_err(|problems| problems.iter().map(|p| chain(p)).collect::<Vec<_>>().join("; "))?;
-        Ok(ProbePlan { dropped: self.dropped.clone(), ..plan })
+        Ok(ProbePlan { dropped: self.dropped.clone(), memories: self.memories.clone(), ..plan })
     }
 }
 
@@ -222,6 +224,7 @@ mod tests {
             overrides: BTreeMap::new(),
             secrets: Arc::new(SystemSecrets),
             dropped: Dropped::default(),
+            memories: Memories::default(),
         }
     }
 

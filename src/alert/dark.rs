@@ -119,7 +119,7 @@ impl Engine {
 
     /// Both radios of a mast are polled once an interval, at different moments.
     fn together_within(&self) -> Duration {
-        self.settings.down_open + self.interval
+        self.settings.base(Condition::LinkDown).open + self.interval
     }
 
     /// The outage at the same dark site that tells about this one.
@@ -174,7 +174,7 @@ impl Engine {
         let site = self.dark.place(edge)?;
         let edge_of = |i: &Incident| match &i.subject {
             Subject::Edge(edge) => Some(edge.clone()),
-            Subject::Site(_) | Subject::Agent(_) => None,
+            _ => None,
         };
         let mut others: Vec<EdgeId> = self.fell_together(incident, site).filter_map(edge_of).collect();
         others.sort();

@@ -6,7 +6,7 @@ use super::causes::Causes;
 use super::diagnosis::{self, Facts};
 use super::engine::Engine;
 use super::evidence;
-use super::incident::{Condition, Direction, Incident, Severity, Subject};
+use super::incident::{Condition, Direction, Figure, Incident, Severity, Subject};
 use super::observe::{self, Key};
 use crate::model::network::End;
 use crate::model::view::{LinkState, LinkView, NetworkView};
@@ -56,6 +56,7 @@ impl Engine {
             neighbours: evidence::neighbours(&self.recent, &self.network, view, shown, drop_db),
             profile: evidence::profile(shown),
             channel_mhz: self.recent.channel_mhz(shown),
+            load: load(&figure, incident.measured_mbps),
             silent: [silent(Some(&shown.near_site)), silent(shown.far_site.as_ref())],
         });
         incident.detail.towards = towards(link, incident.direction);
@@ -86,6 +87,7 @@ impl Engine {
     pub(super) fn severity(&self, key: &Key, incident: &Incident, view: &NetworkView) -> Severity {
         let bundle = key.edge().and_then(|edge| match key.condition {
             Condition::OnStandby => view.edge(edge),
+            Condition::RedundancyLost => None,
             _ => self.bundle_view(edge, view),
         });
         // Once open it rises when the bundle's own incident opens: that one has held, a single look has not.
@@ -101,8 +103,15 @@ impl Engine {
         if bundle.is_some_and(lost_only_redundancy) {
             return Severity::Minor;
         }
-        if incident.sites_cut_off.is_empty() { Severity::Major } else { Severity::Critical }
+        let at_least = self.settings.of(key.condition, &key.subject, &self.network).severity;
+        if incident.sites_cut_off.is_empty() { at_least } else { Severity::Critical }
     }
+}
+
+/// What passes, as a share of what can.
+fn load(figure: &Figure, capacity_mbps: Option<f64>) -> Option<f64> {
+    let capacity = capacity_mbps.filter(|mbps| *mbps > 0.0)?;
+    Some(figure.throughput_mbps? / capacity)
 }
 
 /// The site that this direction of a link leads to; `None`: the Internet.
@@ -118,7 +127,7 @@ pub(super) fn cut_off(view: &NetworkView, sites: &[SiteId]) -> Vec<SiteId> {
 }
 
 /// Up, and known to carry what is required in both directions.
-fn carries_enough(link: &LinkView) -> bool {
+pub(super) fn carries_enough(link: &LinkView) -> bool {
     let enough = |direction| {
         let figures = observe::figures(link, direction);
         figures.required_mbps <= 0.0 || figures.capacity_mbps.get().is_some_and(|mbps| mbps >= figures.required_mbps)

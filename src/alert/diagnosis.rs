@@ -2,13 +2,15 @@
 //!
 //! The first rule that holds wins; "unknown" is an answer. The rules, in order:
 //! 1. **Port**: an Ethernet port at 100 Mbps or less sets the capacity.
-//! 2. **Power**: a supply below what its battery voltage allows, or a whole site silent on more than one link.
+//! 2. **Power**: a supply below what its battery voltage allows, or fallen by a tenth before a device went silent, or
+//!    a whole site silent on more than one link.
 //! 3. **Rain fade**: RSL down, both ends alike (rain attenuates both directions alike), and other links of the band
 //!    in the area down too. Never below 10 GHz, where rain costs under 0.1 dB/km (ITU-R P.838).
 //! 4. **Misalignment or obstruction**: RSL at least 8 dB down where it is known, the neighbours as usual.
-//! 5. **Interference**: SNR down while RSL stays.
-//! 6. **Congestion**: air time used up while RSL stays.
-//! 7. **Power**, with low confidence: a whole site silent behind this one link, which may as well be the link.
+//! 5. **Interference**: SNR down, or the noise floor up, while RSL stays; surer where it is one end only.
+//! 6. **Congestion**: air time used up, or what passes near what can, while RSL stays.
+//! 7. **Equipment**: RSL as usual, and a device too hot or with another firmware than while the link was well.
+//! 8. **Power**, with low confidence: a whole site silent behind this one link, which may as well be the link.
 
 use super::evidence::Neighbours;
 use super::incident::{Confidence, EvidenceEnd, Limit, LinkEnd, ProbableCause, Reason};
@@ -24,6 +26,13 @@ const SNR_DROP_DB: f64 = 5.0;
 const RAIN_FROM_MHZ: f64 = 10_000.0;
 const AIRTIME_FULL_PERCENT: f64 = 90.0;
 const PORT_SLOW_MBPS: f64 = 100.0;
+/// The noise floor of a clean channel moves by 1 to 3 dB.
+const NOISE_RISE_DB: f64 = 5.0;
+const LOAD_FULL: f64 = 0.9;
+/// Boards are rated for 85 °C at the most.
+const HOT_CELSIUS: f64 = 80.0;
+/// A battery that gives up falls by more than a tenth of its voltage, a supply in regulation by less than a twentieth.
+const SUPPLY_FALL: f64 = 0.1;
 /// Lead-acid systems of 12, 24 and 48 V, about empty (1.95 V a cell) below these; the first figure tells the system.
 const SUPPLIES: [(f64, f64); 3] = [(36.0, 46.8), (18.0, 23.4), (9.0, 11.7)];
 
@@ -36,6 +45,8 @@ pub struct Facts<'a> {
     /// Family of the radios.
     pub profile: Option<&'a str>,
     pub channel_mhz: Option<f64>,
+    /// Throughput as a share of capacity.
+    pub load: Option<f64>,
     /// Near, far: where every device at the site of that end is silent, how many other links are known to be down
     /// there.
     pub silent: [Option<usize>; 2],
@@ -62,6 +73,7 @@ pub fn diagnose(facts: &Facts<'_>) -> Diagnosis {
         .or_else(|| misaligned(facts, drops))
         .or_else(|| interference(facts, drops))
         .or_else(|| congestion(facts, drops))
+        .or_else(|| equipment(facts, drops))
         .or_else(|| silent_behind_the_link(facts))
         .unwrap_or_else(|| unknown(drops));
     let supplies: Vec<f64> = ends(facts).filter_map(|(_, e)| e.supply_volts).collect();
@@ -81,7 +93,8 @@ pub fn rsl_drop(end: &EvidenceEnd) -> Option<f64> {
     Some(end.rsl_dbm_usual? - end.rsl_dbm?)
 }
 
-fn is_low(volts: f64) -> bool {
+/// Below what a battery of its system may fall to.
+pub fn is_low(volts: f64) -> bool {
     SUPPLIES.iter().find(|(from, _)| volts >= *from).is_some_and(|(_, low)| volts < *low)
 }
 
@@ -100,6 +113,13 @@ fn power(facts: &Facts<'_>) -> Option<Diagnosis> {
             let mut reasons = vec![Reason::SupplyLow { end, volts }];
             reasons.extend(silent.filter(|(at, _)| *at == end).map(|(end, _)| Reason::SiteSilent { end }));
             return Some(Diagnosis::new(ProbableCause::Power, confidence, reasons));
+        }
+    }
+    for (end, evidence) in ends(facts).filter(|(_, e)| e.answers == Some(false)) {
+        let fall = evidence.supply_volts_usual.zip(evidence.supply_volts).map(|(usual, last)| (usual - last, usual));
+        if let Some((volts, _)) = fall.filter(|(volts, usual)| *volts >= usual * SUPPLY_FALL) {
+            let reasons = vec![Reason::SupplyFell { end, volts }];
+            return Some(Diagnosis::new(ProbableCause::Power, Confidence::Medium, reasons));
         }
     }
     let (end, others) = silent.filter(|(_, others)| *others > 0)?;
@@ -172,28 +192,61 @@ fn misaligned(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
     Some(Diagnosis::new(ProbableCause::Misalignment, confidence, reasons))
 }
 
+/// How this end hears worse although it receives as much.
+fn noisier(end: LinkEnd, evidence: &EvidenceEnd, drop: Option<f64>) -> Option<Reason> {
+    drop.filter(|db| db.abs() < USUAL_DB)?;
+    let fell = evidence.snr_db_usual.zip(evidence.snr_db).map(|(usual, now)| usual - now);
+    let rose = evidence.noise_floor_dbm_usual.zip(evidence.noise_floor_dbm).map(|(usual, now)| now - usual);
+    let snr = fell.filter(|db| *db >= SNR_DROP_DB).map(|db| Reason::SnrFell { end, db });
+    snr.or_else(|| rose.filter(|db| *db >= NOISE_RISE_DB).map(|db| Reason::NoiseRose { end, db }))
+}
+
 fn interference(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
-    for ((end, evidence), drop) in [(LinkEnd::Near, facts.near), (LinkEnd::Far, facts.far)].into_iter().zip(drops) {
-        let Some(evidence) = evidence else { continue };
-        let (Some(usual), Some(now), Some(drop)) = (evidence.snr_db_usual, evidence.snr_db, drop) else { continue };
-        if usual - now >= SNR_DROP_DB && drop.abs() < USUAL_DB {
-            let reasons = vec![Reason::SnrFell { end, db: usual - now }, Reason::RslUsual];
-            return Some(Diagnosis::new(ProbableCause::Interference, Confidence::Medium, reasons));
-        }
+    let both = [(LinkEnd::Near, facts.near), (LinkEnd::Far, facts.far)];
+    let mut reasons: Vec<Reason> =
+        both.into_iter().zip(drops).filter_map(|((end, e), drop)| noisier(end, e?, drop)).collect();
+    if reasons.is_empty() {
+        return None;
     }
-    None
+    reasons.push(Reason::RslUsual);
+    Some(Diagnosis::new(ProbableCause::Interference, Confidence::Medium, reasons))
 }
 
 fn congestion(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
     if drops.into_iter().flatten().any(|db| db >= USUAL_DB) {
         return None;
     }
-    let (end, percent) =
-        ends(facts).filter_map(|(end, e)| Some((end, e.airtime_percent?))).max_by(|a, b| a.1.total_cmp(&b.1))?;
-    if percent < AIRTIME_FULL_PERCENT {
+    let airtime = ends(facts).filter_map(|(end, e)| Some((end, e.airtime_percent?))).max_by(|a, b| a.1.total_cmp(&b.1));
+    let mut reasons = Vec::new();
+    if let Some((end, percent)) = airtime.filter(|(_, percent)| *percent >= AIRTIME_FULL_PERCENT) {
+        reasons.push(Reason::AirtimeHigh { end, percent });
+    }
+    if let Some(load) = facts.load.filter(|load| *load >= LOAD_FULL) {
+        reasons.push(Reason::ThroughputNearCapacity { percent: load * 100.0 });
+    }
+    let confidence = match reasons.as_slice() {
+        [] => return None,
+        [Reason::ThroughputNearCapacity { .. }] => Confidence::Low,
+        _ => Confidence::Medium,
+    };
+    Some(Diagnosis::new(ProbableCause::Congestion, confidence, reasons))
+}
+
+fn equipment(facts: &Facts<'_>, drops: [Option<f64>; 2]) -> Option<Diagnosis> {
+    if drops.into_iter().flatten().any(|db| db.abs() >= USUAL_DB) {
         return None;
     }
-    Some(Diagnosis::new(ProbableCause::Congestion, Confidence::Medium, vec![Reason::AirtimeHigh { end, percent }]))
+    let mut reasons = Vec::new();
+    for (end, evidence) in ends(facts) {
+        if let Some(celsius) = evidence.temperature_celsius.filter(|c| *c >= HOT_CELSIUS) {
+            reasons.push(Reason::Hot { end, celsius });
+        }
+        if evidence.firmware_before.is_some() {
+            reasons.push(Reason::FirmwareChanged { end });
+        }
+    }
+    let confidence = if reasons.len() > 1 { Confidence::Medium } else { Confidence::Low };
+    (!reasons.is_empty()).then(|| Diagnosis::new(ProbableCause::Equipment, confidence, reasons))
 }
 
 fn unknown(drops: [Option<f64>; 2]) -> Diagnosis {
@@ -231,6 +284,7 @@ mod tests {
             neighbours: Neighbours { faded, steady },
             profile: Some("ubiquiti-af60"),
             channel_mhz: None,
+            load: None,
             silent: [None, None],
         }
     }
@@ -323,6 +377,47 @@ mod tests {
     }
 
     #[test]
+    fn noise_that_rose_is_interference_too() {
+        let (mut near, far) = (end(-55.0), end(-56.0));
+        (near.noise_floor_dbm_usual, near.noise_floor_dbm) = (Some(-96.0), Some(-88.0));
+        check(&facts(&near, &far, 0, 3), ProbableCause::Interference, Confidence::Medium);
+        // With the level down as well it is something else.
+        (near.rsl_dbm, near.snr_db) = (Some(-70.0), Some(5.0));
+        check(&facts(&near, &far, 0, 3), ProbableCause::Unknown, Confidence::Low);
+    }
+
+    #[test]
+    fn a_full_link_with_a_good_level_is_congestion() {
+        let (near, far) = (end(-55.0), end(-56.0));
+        let full = Facts { load: Some(0.95), ..facts(&near, &far, 0, 0) };
+        check(&full, ProbableCause::Congestion, Confidence::Low);
+        check(&Facts { load: Some(0.5), ..full }, ProbableCause::Unknown, Confidence::Low);
+    }
+
+    #[test]
+    fn heat_and_a_new_firmware_are_the_equipment() {
+        let (mut near, mut far) = (end(-55.0), end(-56.0));
+        near.temperature_celsius = Some(84.0);
+        check(&facts(&near, &far, 0, 0), ProbableCause::Equipment, Confidence::Low);
+        far.firmware_before = Some("v2.5".into());
+        check(&facts(&near, &far, 0, 0), ProbableCause::Equipment, Confidence::Medium);
+        // A step in the level is the dish, whatever the firmware.
+        let (mut near, far) = (end(-75.0), end(-76.0));
+        near.firmware_before = Some("v2.5".into());
+        check(&facts(&near, &far, 0, 3), ProbableCause::Misalignment, Confidence::High);
+    }
+
+    #[test]
+    fn a_supply_that_fell_before_the_silence_is_power() {
+        let (mut near, far) = (end(-55.0), end(-56.0));
+        // 28 V solar that fell to 24.5 V: not yet empty, but on its way.
+        (near.supply_volts_usual, near.supply_volts, near.answers) = (Some(28.0), Some(24.5), Some(false));
+        check(&facts(&near, &far, 0, 0), ProbableCause::Power, Confidence::Medium);
+        near.answers = Some(true);
+        check(&facts(&near, &far, 0, 0), ProbableCause::Unknown, Confidence::Low);
+    }
+
+    #[test]
     fn nothing_known_is_unknown() {
         let bare = Facts {
             near: None,
@@ -331,6 +426,7 @@ mod tests {
             neighbours: Neighbours::default(),
             profile: None,
             channel_mhz: None,
+            load: None,
             silent: [None, None],
         };
         check(&bare, ProbableCause::Unknown, Confidence::Low);

@@ -28,21 +28,20 @@ use super::describe::cut_off;
 use super::evidence::Recent;
 use super::explain::Explained;
 use super::hold::{self, Input, Outcome};
-use super::incident::{
-    Condition, Confidence, Detail, Incident, IncidentState, ProbableCause, Severity, Subject, Transition,
-};
+use super::incident::{Condition, Incident, IncidentState, Severity, Subject};
+use super::life::{announce, blind, delivery, ended, lasting, lost_nothing_lately, note, note_opening, pending};
 use super::memory::Memory;
-use super::observe::{self, Judge, Key, Seen};
+use super::observe::{self, Judge, Key};
+use super::scene::Scene;
+use super::setting::Settings;
+use super::ways::NoWhatIf;
 use crate::config::settings::AlertSettings;
-use crate::model::UnixMillis;
 use crate::model::network::Network;
 use crate::model::view::{LinkState, NetworkView, WhatIf};
+use crate::model::{UnixMillis, WispId};
 
 /// How often subjects are polled where nobody says.
 const DEFAULT_INTERVAL: Duration = Duration::from_mins(1);
-
-/// A loss of samples is told once; it is over when none has followed for so long.
-const SAMPLES_LOST_CLOSE: Duration = Duration::from_hours(24);
 
 /// Closed incidents that pages still show.
 const CLOSED_KEPT: Duration = Duration::from_hours(7 * 24);
@@ -55,7 +54,8 @@ const SINCE_INTERVALS_MAX: u32 = 2;
 
 /// See the module.
 pub struct Engine {
-    pub(super) settings: AlertSettings,
+    pub(super) settings: Settings,
+    close_margin: f64,
     pub(super) network: Arc<Network>,
     pub(super) interval: Duration,
     pub(super) live: BTreeMap<Key, Incident>,
@@ -69,6 +69,7 @@ pub struct Engine {
     memory_changed: bool,
     pub(super) recent: Recent,
     pub(super) dark: Dark,
+    pub(super) scene: Scene,
     next_number: u64,
 }
 
@@ -76,9 +77,13 @@ impl Engine {
     /// `restored`: every incident document that was kept. `next_number`: at least one more than any number ever given.
     pub fn new(settings: AlertSettings, network: Arc<Network>, restored: Vec<Incident>, next_number: u64) -> Self {
         let given = restored.iter().map(|i| i.number).max().unwrap_or(0);
+        let mut scene = Scene::default();
+        scene.set_network(&network);
         let mut engine = Self {
-            settings,
+            settings: Settings::new(&settings),
+            close_margin: settings.capacity_close_margin,
             network,
+            scene,
             interval: DEFAULT_INTERVAL,
             live: BTreeMap::new(),
             written: BTreeMap::new(),
@@ -105,6 +110,7 @@ impl Engine {
                 engine.live.insert(key, incident);
             }
         }
+        engine.scene.recall(engine.live.values());
         engine.recall_bests();
         engine
     }
@@ -126,6 +132,9 @@ impl Engine {
 
     /// A changed inventory. Incidents about what it no longer has close at the next step.
     pub fn set_network(&mut self, network: Arc<Network>) {
+        self.scene.set_network(&network);
+        self.memory.set_network(&network);
+        self.memory_changed = true;
         self.network = network;
     }
 
@@ -148,11 +157,16 @@ impl Engine {
     /// Goes on to `now`. Returns every incident that must be written, in one transaction with its mails; those that
     /// ended before they opened ([`Incident::is_dropped`]) are to be removed.
     pub fn step(&mut self, now: UnixMillis, view: &NetworkView, what_if: &dyn WhatIf) -> Vec<Incident> {
+        let before = self.live.clone();
+        let mut ended = self.close_strays(now);
+        if view.blind_since.is_some() {
+            self.stand_still(now, view, &mut ended);
+            return self.hand_out(now, &before, ended);
+        }
         self.memory_changed |= self.memory.observe(view, now);
         self.recent.observe(view, now);
         self.dark = Dark::of(view);
-        let before = self.live.clone();
-        let mut ended = self.close_strays(now);
+        self.scene.observe(view, now);
         let mut ready = Vec::new();
         let mut inputs = self.advance_live(now, view, &mut ready, &mut ended);
         self.start_new(now, view, &mut ready, &mut inputs);
@@ -186,10 +200,14 @@ impl Engine {
         ended_now: &mut Vec<Incident>,
     ) -> BTreeMap<Key, Input> {
         let judge = Judge {
+            now,
+            interval: self.interval,
             view,
             network: &self.network,
             memory: &self.memory,
-            close_margin: self.settings.capacity_close_margin,
+            settings: &self.settings,
+            scene: &self.scene,
+            close_margin: self.close_margin,
         };
         let mut inputs = BTreeMap::new();
         let mut over = Vec::new();
@@ -203,11 +221,16 @@ impl Engine {
             }
             note(incident, &seen, self.memory.best_mbps_of(key));
             inputs.insert(key.clone(), seen.input);
-            let holds = observe::holds(&self.settings, &self.network, key, self.interval);
+            let holds = observe::holds(&self.settings, &self.network, incident, self.interval);
+            let was = incident.state;
             match hold::advance(incident, seen.input, now, &holds) {
                 Outcome::Ready => ready.push(key.clone()),
                 Outcome::Dropped => over.push(key.clone()),
                 Outcome::Moved if !incident.is_live() => over.push(key.clone()),
+                Outcome::Moved if was == IncidentState::Closing && seen.input == Input::Breach => {
+                    let setting = self.settings.of(key.condition, &key.subject, &self.network);
+                    note_opening(incident, now, &setting.damping);
+                }
                 Outcome::Moved | Outcome::Stays => {}
             }
         }
@@ -233,10 +256,14 @@ impl Engine {
         inputs: &mut BTreeMap<Key, Input>,
     ) {
         let judge = Judge {
+            now,
+            interval: self.interval,
             view,
             network: &self.network,
             memory: &self.memory,
-            close_margin: self.settings.capacity_close_margin,
+            settings: &self.settings,
+            scene: &self.scene,
+            close_margin: self.close_margin,
         };
         for (key, seen) in judge.breaches() {
             if self.live.contains_key(&key) || self.is_told_as_down(&key, view) {
@@ -245,9 +272,10 @@ impl Engine {
             let oldest = now - self.interval * SINCE_INTERVALS_MAX;
             let since = seen.measured_at.filter(|at| *at <= now && *at >= oldest).unwrap_or(now);
             let mut incident = pending(&key, since, now);
-            incident.wisp = key.edge().and_then(|edge| view.edge(edge)).and_then(|link| link.wisp.clone());
+            incident.wisp = self.wisp_of(&key.subject, view);
+            incident.detail.dfs = self.memory.has_radar_detection(&key.subject);
             note(&mut incident, &seen, self.memory.best_mbps_of(&key));
-            let holds = observe::holds(&self.settings, &self.network, &key, self.interval);
+            let holds = observe::holds(&self.settings, &self.network, &incident, self.interval);
             if now.since(since) >= holds.open {
                 ready.push(key.clone());
             }
@@ -262,6 +290,55 @@ impl Engine {
         let down = Key::new(Condition::LinkDown, key.subject.clone(), None);
         let told = self.live.get(&down).is_some_and(Incident::is_opened);
         told && view.edge(edge).is_some_and(|link| matches!(link.state, LinkState::Down(_)))
+    }
+
+    /// The hub hears nobody: one incident says so, all others wait without a judgement. The time since it heard the
+    /// last is nobody's.
+    fn stand_still(&mut self, now: UnixMillis, view: &NetworkView, ended_now: &mut Vec<Incident>) {
+        let key = Key::new(Condition::HubBlind, Subject::Hub, None);
+        let setting = self.settings.of(key.condition, &key.subject, &self.network);
+        let mut over = Vec::new();
+        for (other, incident) in &mut self.live {
+            if *other == key || other.condition == Condition::SamplesLost {
+                continue;
+            }
+            let holds = observe::holds(&self.settings, &self.network, incident, self.interval);
+            blind(incident, view.blind_since.unwrap_or(now));
+            if hold::advance(incident, Input::Unknown, now, &holds) == Outcome::Dropped {
+                over.push(other.clone());
+            }
+        }
+        for other in over {
+            self.end(&other, now, ended_now);
+        }
+        if !setting.enabled {
+            return;
+        }
+        if let Some(incident) = self.live.get_mut(&key) {
+            let holds = observe::holds(&self.settings, &self.network, incident, self.interval);
+            if hold::advance(incident, Input::Breach, now, &holds) != Outcome::Ready {
+                return;
+            }
+        } else {
+            let since = view.blind_since.unwrap_or(now).min(now);
+            self.live.insert(key.clone(), pending(&key, since, now));
+            if now.since(since) < setting.open {
+                return;
+            }
+        }
+        self.open(&key, Vec::new(), now, view, &mut Causes::new(&NoWhatIf));
+    }
+
+    /// Who runs the subject: the operator of its link, or of the links that end at the device.
+    fn wisp_of(&self, subject: &Subject, view: &NetworkView) -> Option<WispId> {
+        match subject {
+            Subject::Edge(edge) => view.edge(edge)?.wisp.clone(),
+            Subject::Device(id) => {
+                let mut links = self.scene.links_of(id).iter();
+                links.find_map(|link| self.network.links.get(link.as_str())?.wisp.clone())
+            }
+            _ => None,
+        }
     }
 
     /// Batches known to be lost: opens at once, ends a day after the last loss.
@@ -308,13 +385,13 @@ impl Engine {
         // Outages at a dark site first, the weightiest of them before the others; then by rank.
         ready.sort_by_cached_key(|key| {
             let order = self.dark_order(key);
-            (order.is_none(), order, key.clone())
+            (order.is_none(), order, self.distance(key, view), key.clone())
         });
         for key in ready {
             if key.condition == Condition::CapacityBelow && self.is_told_as_down(&key, view) {
                 continue;
             }
-            let explained = self.explain(&key, causes);
+            let explained = self.explain(&key, view, causes);
             if explained.waits && !self.waited_long(&key, now) {
                 continue;
             }
@@ -333,8 +410,10 @@ impl Engine {
 
     /// It has waited for a pending cause as long as it held itself.
     fn waited_long(&self, key: &Key, now: UnixMillis) -> bool {
-        let holds = observe::holds(&self.settings, &self.network, key, self.interval);
-        self.live.get(key).and_then(|i| i.detail.hold_from).is_none_or(|from| now.since(from) >= holds.open * 2)
+        self.live.get(key).is_none_or(|incident| {
+            let holds = observe::holds(&self.settings, &self.network, incident, self.interval);
+            incident.detail.hold_from.is_none_or(|from| now.since(from) >= holds.open * 2)
+        })
     }
 
     fn open(&mut self, key: &Key, by: Vec<u64>, now: UnixMillis, view: &NetworkView, causes: &mut Causes<'_>) {
@@ -353,18 +432,36 @@ impl Engine {
             }
             Subject::Site(site) => {
                 incident.sites = vec![site.clone()];
-                incident.sites_below = vec![site.clone()];
-                incident.sites_cut_off = cut_off(view, std::slice::from_ref(site));
+                if key.condition == Condition::SiteBelowTarget {
+                    incident.sites_below = vec![site.clone()];
+                    incident.sites_cut_off = cut_off(view, std::slice::from_ref(site));
+                }
             }
-            Subject::Agent(_) => {}
+            Subject::Agent(site) | Subject::Service(_, site) => incident.sites = vec![site.clone()],
+            Subject::Device(id) => {
+                let device = self.network.devices.get(id.as_str());
+                incident.sites = device.map(|d| d.site.clone()).into_iter().collect();
+            }
+            Subject::Backup(_) | Subject::Hub => {}
         }
         incident.residents = self.residents(&incident.sites);
         incident.severity = self.severity(key, &incident, view);
+        let setting = self.settings.of(key.condition, &key.subject, &self.network);
+        incident.detail.delivery = delivery(&incident, &setting);
+        incident.detail.openings = self.earlier_openings(key);
+        note_opening(&mut incident, now, &setting.damping);
         hold::open(&mut incident, self.next_number, now);
         self.next_number += 1;
         announce(&mut incident);
         self.live.insert(key.clone(), incident);
         self.tell_operator(key);
+    }
+
+    /// Of the last incident about the same: what comes back soon goes on counting.
+    fn earlier_openings(&self, key: &Key) -> Vec<UnixMillis> {
+        let same =
+            |i: &&Incident| i.condition == key.condition && i.subject == key.subject && i.direction == key.direction;
+        self.closed.iter().rev().find(same).map(|i| i.detail.openings.clone()).unwrap_or_default()
     }
 
     fn tell_operator(&mut self, key: &Key) {
@@ -384,11 +481,13 @@ impl Engine {
             .collect();
         for key in opened {
             let in_breach = inputs.get(&key) == Some(&Input::Breach);
-            let explained = if in_breach { self.explain(&key, causes) } else { Explained::default() };
+            let explained = if in_breach { self.explain(&key, view, causes) } else { Explained::default() };
             let severity = self.live.get(&key).map(|i| self.severity(&key, i, view));
-            let holds = observe::holds(&self.settings, &self.network, &key, self.interval);
+            let setting = self.settings.of(key.condition, &key.subject, &self.network);
             let Some(incident) = self.live.get_mut(&key) else { continue };
+            let holds = observe::holds(&self.settings, &self.network, incident, self.interval);
             incident.severity = incident.severity.max(severity.unwrap_or(Severity::Minor));
+            incident.detail.delivery = delivery(incident, &setting);
             if !explained.by.is_empty() {
                 incident.caused_by = explained.by;
                 incident.detail.orphan_since = None;
@@ -435,83 +534,4 @@ impl Engine {
         }
         out
     }
-}
-
-/// What is worth writing at once: all but the figures that change with every look.
-fn lasting(incident: &Incident) -> Incident {
-    let mut kept = incident.clone();
-    kept.measured_mbps = None;
-    kept.detail.checked_at = None;
-    kept
-}
-
-fn pending(key: &Key, since: UnixMillis, now: UnixMillis) -> Incident {
-    Incident {
-        number: 0,
-        condition: key.condition,
-        subject: key.subject.clone(),
-        direction: key.direction,
-        severity: Severity::Minor,
-        state: IncidentState::Pending,
-        since,
-        opened_at: None,
-        closed_at: None,
-        changed_at: now,
-        caused_by: Vec::new(),
-        wisp: None,
-        measured_mbps: None,
-        measured_mbps_min: None,
-        required_mbps: None,
-        sites: Vec::new(),
-        sites_below: Vec::new(),
-        sites_cut_off: Vec::new(),
-        residents: 0,
-        near: None,
-        far: None,
-        probable_cause: ProbableCause::Unknown,
-        confidence: Confidence::Low,
-        transitions: vec![Transition { at: since, state: IncidentState::Pending, measured_mbps: None }],
-        detail: Detail { hold_from: Some(since), checked_at: Some(now), below_from: Some(since), ..Detail::default() },
-    }
-}
-
-/// Notes what was seen. What is required stays as it was at opening: mails quote it to the end.
-fn note(incident: &mut Incident, seen: &Seen, best_mbps: Option<f64>) {
-    if seen.input != Input::Unknown {
-        incident.measured_mbps = seen.measured_mbps;
-    }
-    if seen.input == Input::Breach {
-        incident.measured_mbps_min = match (incident.measured_mbps_min, seen.measured_mbps) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-    }
-    if incident.state == IncidentState::Pending {
-        incident.required_mbps = seen.required_mbps;
-    }
-    if best_mbps > incident.detail.best_mbps {
-        incident.detail.best_mbps = best_mbps;
-    }
-}
-
-/// Told from now on, if it is a root that matters.
-fn announce(incident: &mut Incident) {
-    let tells =
-        incident.state == IncidentState::Open && !incident.is_consequence() && incident.severity > Severity::Minor;
-    incident.detail.announced |= tells;
-}
-
-fn ended(mut incident: Incident, now: UnixMillis) -> Incident {
-    if incident.number == 0 {
-        incident.state = IncidentState::Closed;
-        incident.changed_at = now;
-    } else if incident.is_live() {
-        hold::close(&mut incident, now);
-    }
-    incident
-}
-
-fn lost_nothing_lately(key: &Key, incident: &Incident, now: UnixMillis) -> bool {
-    key.condition == Condition::SamplesLost
-        && incident.detail.hold_from.is_none_or(|last| now.since(last) >= SAMPLES_LOST_CLOSE)
 }

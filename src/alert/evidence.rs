@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::describe::carries_enough;
 use super::incident::EvidenceEnd;
 use crate::model::network::Network;
 use crate::model::view::{EndView, LinkState, LinkView, NetworkView};
@@ -19,6 +20,9 @@ const NEIGHBOUR_EXPECTED_DB: f64 = 2.0 * NEIGHBOUR_FADE_DB;
 
 /// Frequencies within this ratio fade alike: 58 and 66 GHz do, 24 and 60 GHz do not (ITU-R P.838).
 const SAME_BAND_RATIO: f64 = 1.25;
+
+/// Of one look in what is usual: at a look every few seconds that is half an hour, at one a minute half a day.
+const USUAL_WEIGHT: f64 = 0.002;
 
 /// Mean radius of the Earth, IUGG.
 const EARTH_RADIUS_KM: f64 = 6371.0088;
@@ -41,6 +45,31 @@ struct Kept {
     temperature_celsius: Option<f64>,
     port_rate_mbps: Option<f64>,
     modulation: Option<String>,
+    usual: Usual,
+}
+
+/// What was seen while the link was well.
+#[derive(Debug, Clone, Default)]
+struct Usual {
+    noise_floor_dbm: Option<f64>,
+    supply_volts: Option<f64>,
+    firmware: Option<String>,
+}
+
+impl Usual {
+    /// Forgets slowly, so that a fall of an hour does not become usual; a firmware counts from the first look on.
+    fn learn(&mut self, end: &EndView) {
+        fn mean(slot: &mut Option<f64>, value: Option<f64>) {
+            if let Some(value) = value {
+                *slot = Some(slot.map_or(value, |old| old + USUAL_WEIGHT * (value - old)));
+            }
+        }
+        mean(&mut self.noise_floor_dbm, end.noise_floor_dbm.get());
+        mean(&mut self.supply_volts, end.supply_volts.get());
+        if end.firmware.is_some() {
+            self.firmware.clone_from(&end.firmware);
+        }
+    }
 }
 
 impl Recent {
@@ -53,9 +82,14 @@ impl Recent {
                 continue;
             }
             let kept = self.ends.entry(link.id.clone()).or_default();
+            let well = carries_enough(link);
             for (end, kept) in [&link.near, &link.far].into_iter().zip(kept) {
                 if let Some(end) = end {
-                    kept.get_or_insert_default().update(end, now);
+                    let kept = kept.get_or_insert_default();
+                    kept.update(end, now);
+                    if well {
+                        kept.usual.learn(end);
+                    }
                 }
             }
         }
@@ -142,6 +176,9 @@ fn evidence_end(network: &Network, end: &EndView, kept: Option<&Kept>) -> Eviden
         airtime_percent: end.airtime_percent.get(),
         noise_floor_dbm: kept.noise_floor_dbm,
         temperature_celsius: kept.temperature_celsius,
+        noise_floor_dbm_usual: kept.usual.noise_floor_dbm,
+        supply_volts_usual: kept.usual.supply_volts,
+        firmware_before: kept.usual.firmware.filter(|before| end.firmware.as_ref().is_some_and(|now| now != before)),
         rsl_at: kept.rsl.map(|(_, at)| at),
     }
 }

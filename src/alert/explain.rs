@@ -7,6 +7,7 @@ use super::engine::Engine;
 use super::incident::{Condition, Direction, Incident, IncidentState, Severity, Subject};
 use super::observe::Key;
 use crate::model::EdgeId;
+use crate::model::view::NetworkView;
 
 /// Why an incident is a consequence.
 #[derive(Default)]
@@ -17,7 +18,7 @@ pub(super) struct Explained {
 }
 
 impl Engine {
-    pub(super) fn explain(&self, key: &Key, causes: &mut Causes<'_>) -> Explained {
+    pub(super) fn explain(&self, key: &Key, view: &NetworkView, causes: &mut Causes<'_>) -> Explained {
         let Some(incident) = self.live.get(key) else { return Explained::default() };
         if let Some(told) = self.told_by(key, incident) {
             return told;
@@ -25,14 +26,21 @@ impl Engine {
         if let Some(told) = self.told_at_dark_site(key, incident) {
             return told;
         }
-        let effect = match &key.subject {
-            Subject::Edge(edge) => Effect::Edge(edge),
-            Subject::Site(site) => Effect::Promise(site, key.direction.unwrap_or(Direction::Downstream)),
-            Subject::Agent(_) => return Explained::default(),
-        };
+        if let Some(told) = self.told_on_the_way(key, incident, view) {
+            return told;
+        }
         let candidates = self.candidates(key, incident);
+        let edges = match (&key.subject, key.condition) {
+            (Subject::Edge(edge), Condition::LinkDown | Condition::CapacityBelow | Condition::OnStandby) => {
+                causes.explain(Effect::Edge(edge), &candidates)
+            }
+            (Subject::Site(site), Condition::SiteBelowTarget) => {
+                causes.explain(Effect::Promise(site, key.direction.unwrap_or(Direction::Downstream)), &candidates)
+            }
+            _ => self.missing_on_the_way(key, view, &candidates),
+        };
         let mut explained = Explained::default();
-        for edge in causes.explain(effect, &candidates) {
+        for edge in edges {
             match self.tellers(&Subject::Edge(edge)).find(|i| i.is_opened()) {
                 Some(teller) => explained.by.extend(self.roots(teller.number)),
                 None => explained.waits = true,
@@ -60,7 +68,9 @@ impl Engine {
         }
         let Some(EdgeId::Link(link)) = key.edge() else { return None };
         let bundle = EdgeId::Bundle(self.network.bundle_of(link)?.id.clone());
+        let reserve = Key::new(Condition::RedundancyLost, Subject::Edge(bundle.clone()), None);
         self.tellers(&Subject::Edge(bundle))
+            .chain(self.live.get(&reserve))
             .filter(|other| other.is_opened())
             .map(|other| by(other.number))
             .find(|told| incident.number == 0 || !told.by.contains(&incident.number))
@@ -79,7 +89,12 @@ impl Engine {
                 (Condition::SiteBelowTarget, Some(Direction::Downstream)),
                 (Condition::SiteBelowTarget, Some(Direction::Upstream)),
             ],
-            Subject::Agent(_) => Vec::new(),
+            Subject::Device(_) => vec![
+                (Condition::DeviceDown, None),
+                (Condition::ManagementUnreachable, None),
+                (Condition::PacketLoss, None),
+            ],
+            _ => Vec::new(),
         };
         keys.into_iter()
             .filter_map(|(condition, direction)| self.live.get(&Key::new(condition, subject.clone(), direction)))
@@ -137,8 +152,11 @@ impl Engine {
 }
 
 /// Of two incidents about one subject, does the other tell? The graver condition does; of two directions the one that
-/// opened first.
+/// opened first. Some conditions have nothing to do with another about the same subject.
 fn tells_before(other: &Incident, key: &Key, incident: &Incident) -> bool {
+    if matches!(key.condition, Condition::SitePower | Condition::Temperature | Condition::PortBelowUsual) {
+        return false;
+    }
     if other.condition == key.condition {
         return other.direction != key.direction
             && other.is_opened()

@@ -3,39 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::condition::{Condition, Delivery, Severity};
 pub use crate::model::view::Direction;
-use crate::model::{EdgeId, LinkId, SiteId, UnixMillis, WispId};
-
-/// The closed list of conditions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Condition {
-    /// A link, bundle or backhaul carries less than what is required of it.
-    CapacityBelow,
-    /// A link, bundle or backhaul carries nothing.
-    LinkDown,
-    /// A site has less than its target.
-    SiteBelowTarget,
-    /// A bundle works on a member that should stand by.
-    OnStandby,
-    /// Batches of an agent are known to be lost.
-    SamplesLost,
-}
-
-impl Condition {
-    pub const ALL: [Self; 5] =
-        [Self::CapacityBelow, Self::LinkDown, Self::SiteBelowTarget, Self::OnStandby, Self::SamplesLost];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CapacityBelow => "capacity_below",
-            Self::LinkDown => "link_down",
-            Self::SiteBelowTarget => "site_below_target",
-            Self::OnStandby => "on_standby",
-            Self::SamplesLost => "samples_lost",
-        }
-    }
-}
+use crate::model::{BackupId, DeviceId, EdgeId, LinkId, ServiceId, SiteId, UnixMillis, WispId};
 
 /// What an incident is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,6 +14,12 @@ pub enum Subject {
     Edge(EdgeId),
     Site(SiteId),
     Agent(SiteId),
+    Device(DeviceId),
+    /// A service, as this site sees it.
+    Service(ServiceId, SiteId),
+    Backup(BackupId),
+    /// The hub itself.
+    Hub,
 }
 
 impl Subject {
@@ -51,15 +27,23 @@ impl Subject {
         match self {
             Self::Edge(id) => id.as_str(),
             Self::Site(id) | Self::Agent(id) => id.as_str(),
+            Self::Device(id) => id.as_str(),
+            Self::Service(id, _) => id.as_str(),
+            Self::Backup(id) => id.as_str(),
+            Self::Hub => "hub",
         }
     }
 
-    /// `link`, `bundle`, `backhaul`, `site` or `agent`.
+    /// `link`, `bundle`, `backhaul`, `site`, `agent`, `device`, `service`, `backup` or `hub`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Edge(id) => id.kind(),
             Self::Site(_) => "site",
             Self::Agent(_) => "agent",
+            Self::Device(_) => "device",
+            Self::Service(..) => "service",
+            Self::Backup(_) => "backup",
+            Self::Hub => "hub",
         }
     }
 }
@@ -86,14 +70,6 @@ impl IncidentState {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    Minor,
-    Major,
-    Critical,
-}
-
 /// One end of a link as it was when the incident opened: what a mail shows as evidence.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EvidenceEnd {
@@ -114,6 +90,13 @@ pub struct EvidenceEnd {
     pub airtime_percent: Option<f64>,
     pub noise_floor_dbm: Option<f64>,
     pub temperature_celsius: Option<f64>,
+    /// While the link was well, by day; `None` where the hub has not seen that.
+    #[serde(default)]
+    pub noise_floor_dbm_usual: Option<f64>,
+    #[serde(default)]
+    pub supply_volts_usual: Option<f64>,
+    #[serde(default)]
+    pub firmware_before: Option<String>,
     /// When `rsl_dbm` was last read.
     #[serde(default)]
     pub rsl_at: Option<UnixMillis>,
@@ -145,6 +128,16 @@ pub enum Reason {
     SiteSilent { end: LinkEnd },
     /// Air time is used up.
     AirtimeHigh { end: LinkEnd, percent: f64 },
+    /// The noise floor rose while RSL stayed.
+    NoiseRose { end: LinkEnd, db: f64 },
+    /// What passes is nearly all that can.
+    ThroughputNearCapacity { percent: f64 },
+    /// Hotter than electronics should be.
+    Hot { end: LinkEnd, celsius: f64 },
+    /// Another firmware than while the link was well.
+    FirmwareChanged { end: LinkEnd },
+    /// Supply voltage fell by so many volts before it went.
+    SupplyFell { end: LinkEnd, volts: f64 },
 }
 
 /// Which end of a link, as stored.
@@ -201,6 +194,22 @@ pub struct Detail {
     pub below_ms: u64,
     /// Start of the stretch in breach that runs now.
     pub below_from: Option<UnixMillis>,
+    /// At once, or with the daily digest.
+    pub delivery: Delivery,
+    /// When it opened, came back while closing, or opened as the incident before it: what damping counts.
+    pub openings: Vec<UnixMillis>,
+    /// It comes and goes: it stays open until all has been quiet for long.
+    pub unstable: bool,
+    /// What the condition is judged by, in the unit of its [`crate::model::condition::Threshold`]: as last seen, at
+    /// its worst, the figure from which on it is wrong, and what is usual.
+    pub value: Option<f64>,
+    pub value_worst: Option<f64>,
+    pub limit: Option<f64>,
+    pub usual: Option<f64>,
+    /// The device that says so, where the subject is a site or a link.
+    pub device: Option<DeviceId>,
+    /// The link's channel has radar detection: it was given the longer hold.
+    pub dfs: bool,
     /// Best capacity of the subject and direction in 30 days, Mbps.
     pub best_mbps: Option<f64>,
     /// `SamplesLost`: batches lost in all when it last grew.
@@ -225,6 +234,8 @@ pub enum ProbableCause {
     Congestion,
     PortRate,
     Power,
+    /// The radio itself: too hot, or not the same since a new firmware.
+    Equipment,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -287,6 +298,11 @@ impl Incident {
     /// `VED-147`.
     pub fn token(&self) -> String {
         format!("VED-{}", self.number)
+    }
+
+    /// At once, or with the daily digest.
+    pub fn delivery(&self) -> Delivery {
+        self.detail.delivery
     }
 
     pub fn is_consequence(&self) -> bool {

@@ -3,14 +3,17 @@
 //! It is small and serialisable, so that a restarted hub closes by the same thresholds as one that ran on. Without
 //! it nothing is wrong: thresholds start from what is seen from then on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::incident::Condition;
-use super::observe::Key;
-use crate::model::view::{Direction, LinkState, NetworkView};
-use crate::model::{EdgeId, SiteId, UnixMillis};
+use super::baseline::{Baseline, Baselines, UsualLevel};
+use super::incident::{Condition, Subject};
+use super::observe::{Key, has_radar_detection};
+use crate::model::network::Network;
+use crate::model::view::{Direction, LinkState, LinkView, NetworkView};
+use crate::model::{DeviceId, EdgeId, LinkId, SiteId, UnixMillis};
 
 /// A closing threshold asks for no more than the link's best of so many days (DESIGN section 8, "Time").
 pub const BEST_DAYS: i64 = 30;
@@ -24,6 +27,21 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 /// Day since 1970, Mbps.
 type DayBest = (i64, f64);
 
+/// A rate is usual once it was seen for so long.
+const PORT_USUAL: Duration = Duration::from_hours(1);
+/// The last sight of a rate is written this often.
+const PORT_WRITE: Duration = Duration::from_hours(6);
+/// Ethernet knows few rates.
+const PORT_RATES_MAX: usize = 6;
+
+/// One rate of one port, first and last seen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct PortRate {
+    mbps: f64,
+    first: UnixMillis,
+    last: UnixMillis,
+}
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -32,6 +50,12 @@ pub struct Memory {
     best: Vec<(EdgeId, Direction, Vec<DayBest>)>,
     /// Batches lost in all, as last seen; `None` in a memory that has never seen a view.
     lost_batches: Option<BTreeMap<SiteId, u64>>,
+    /// What each end of a link usually receives.
+    baselines: Baselines,
+    /// Rates that a device's port has negotiated.
+    ports: BTreeMap<DeviceId, Vec<PortRate>>,
+    /// Links whose channel has radar detection, as last known: a link that is down does not say.
+    dfs: BTreeSet<LinkId>,
     #[serde(skip)]
     index: BTreeMap<(EdgeId, Direction), usize>,
 }
@@ -55,8 +79,111 @@ impl Memory {
                     changed |= self.note(&link.id, direction, day, mbps);
                 }
             }
+            changed |= self.note_ends(link, now);
+        }
+        for (id, device) in &view.devices {
+            if let Some(mbps) = device.port_rate_mbps.get().filter(|mbps| *mbps > 0.0) {
+                changed |= self.note_port(id, mbps, now);
+            }
         }
         changed
+    }
+
+    /// Drops what a changed inventory no longer has.
+    pub fn set_network(&mut self, network: &Network) {
+        self.baselines.retain(|id, _| network.links.contains_key(id.as_str()));
+        self.dfs.retain(|id| network.links.contains_key(id.as_str()));
+        self.ports.retain(|id, _| network.devices.contains_key(id.as_str()));
+        self.best.retain(|(edge, ..)| match edge {
+            EdgeId::Link(id) => network.links.contains_key(id.as_str()),
+            EdgeId::Bundle(id) => network.bundles.contains_key(id.as_str()),
+            EdgeId::Backhaul(id) => network.backhauls.contains_key(id.as_str()),
+        });
+        self.index = self.best.iter().enumerate().map(|(i, (e, d, _))| ((e.clone(), *d), i)).collect();
+    }
+
+    /// Levels and channel of a link that is up.
+    fn note_ends(&mut self, link: &LinkView, now: UnixMillis) -> bool {
+        let EdgeId::Link(id) = &link.id else { return false };
+        let ends = [&link.near, &link.far];
+        let mut changed = false;
+        let channel = ends.iter().filter_map(|end| end.as_ref()?.channel_mhz.get()).next();
+        if let Some(mhz) = channel {
+            let dfs = has_radar_detection(mhz);
+            if dfs != self.dfs.contains(id.as_str()) {
+                changed = true;
+                if dfs {
+                    self.dfs.insert(id.clone())
+                } else {
+                    self.dfs.remove(id.as_str())
+                };
+            }
+        }
+        let levels = ends.map(|end| end.as_ref().and_then(|e| e.rsl_dbm.get()));
+        if levels.iter().all(Option::is_none) {
+            return changed;
+        }
+        if !self.baselines.contains_key(id.as_str()) {
+            self.baselines.insert(id.clone(), <[Baseline; 2]>::default());
+        }
+        if let Some(baselines) = self.baselines.get_mut(id.as_str()) {
+            for (baseline, level) in baselines.iter_mut().zip(levels) {
+                changed |= level.is_some_and(|dbm| baseline.observe(dbm, now));
+            }
+        }
+        changed
+    }
+
+    fn note_port(&mut self, id: &DeviceId, mbps: f64, now: UnixMillis) -> bool {
+        if !self.ports.contains_key(id.as_str()) {
+            self.ports.insert(id.clone(), Vec::new());
+        }
+        let Some(rates) = self.ports.get_mut(id.as_str()) else { return false };
+        let kept = Duration::from_hours(24 * BEST_DAYS.unsigned_abs());
+        let before = rates.len();
+        rates.retain(|rate| now.since(rate.last) <= kept && rate.last <= now + kept);
+        let mut changed = rates.len() != before;
+        match rates.iter().position(|rate| (rate.mbps - mbps).abs() < 0.5) {
+            Some(at) => {
+                let rate = &mut rates[at];
+                let grown = now.since(rate.last) >= PORT_WRITE
+                    || now.since(rate.first) >= PORT_USUAL && rate.last.since(rate.first) < PORT_USUAL;
+                if grown {
+                    rate.last = now;
+                    changed = true;
+                }
+            }
+            None if rates.len() < PORT_RATES_MAX => {
+                rates.push(PortRate { mbps, first: now, last: now });
+                changed = true;
+            }
+            None => {}
+        }
+        changed
+    }
+
+    /// The highest rate of the last 30 days that was seen for an hour, Mbps.
+    pub fn usual_port(&self, id: &DeviceId) -> Option<f64> {
+        let rates = self.ports.get(id.as_str())?;
+        rates.iter().filter(|r| r.last.since(r.first) >= PORT_USUAL).map(|r| r.mbps).reduce(f64::max)
+    }
+
+    pub(super) fn port_fell(&self, id: &DeviceId, rate_mbps: Option<f64>) -> bool {
+        rate_mbps.filter(|r| *r > 0.0).zip(self.usual_port(id)).is_some_and(|(rate, usual)| rate < usual)
+    }
+
+    /// What this end of the link usually receives at this time of day.
+    pub fn baseline(&self, link: &LinkId, end: usize, now: UnixMillis) -> Option<UsualLevel> {
+        self.baselines.get(link.as_str())?.get(end)?.usual(now)
+    }
+
+    /// Its capacity was known, in both directions, within the last 30 days.
+    pub fn was_measured(&self, edge: &EdgeId) -> bool {
+        [Direction::Downstream, Direction::Upstream].into_iter().all(|d| self.best_mbps(edge, d).is_some())
+    }
+
+    pub(super) fn has_radar_detection(&self, subject: &Subject) -> bool {
+        matches!(subject, Subject::Edge(EdgeId::Link(id)) if self.dfs.contains(id.as_str()))
     }
 
     fn note(&mut self, edge: &EdgeId, direction: Direction, day: i64, mbps: f64) -> bool {

@@ -1,19 +1,27 @@
 //! Which of what the hub sees is worth telling, to whom, and what caused it. `[P]`
 
+mod baseline;
 mod causes;
 mod dark;
 mod describe;
+pub mod desk;
 mod diagnosis;
 pub mod engine;
 mod evidence;
 mod explain;
 mod hold;
 pub mod incident;
+mod judges;
+mod life;
 pub mod memory;
 mod observe;
+mod redundancy;
+mod scene;
+mod setting;
+mod ways;
 
 pub use engine::Engine;
-pub use incident::{Condition, Direction, Incident, IncidentState, Severity, Subject};
+pub use incident::{Condition, Delivery, Direction, Incident, IncidentState, Severity, Subject};
 pub use memory::Memory;
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::hold::{Holds, Input};
 use super::incident::{Condition, Direction, Figure, Incident, Limit, LinkEnd, Subject};
 use super::memory::Memory;
-use crate::config::settings::AlertSettings;
+use super::scene::Scene;
+use super::setting::{Setting, Settings};
 use crate::model::network::{End, Network};
 use crate::model::view::{DirectionView, LimitedBy, LinkState, LinkView, NetworkView, SiteDirection, TargetState};
-use crate::model::{EdgeId, SiteId, UnixMillis};
+use crate::model::{DeviceId, EdgeId, SiteId, UnixMillis};
 
 /// What an incident is about. At most one incident with the same key lives at a time.
 ///
@@ -24,15 +25,9 @@ pub struct Key {
 impl Key {
     pub fn new(condition: Condition, subject: Subject, direction: Option<Direction>) -> Self {
         let bundle = matches!(subject, Subject::Edge(EdgeId::Bundle(_)));
-        let rank = match (condition, bundle) {
-            (Condition::LinkDown, true) => 0,
-            (Condition::LinkDown, false) => 1,
-            (Condition::OnStandby, _) => 2,
-            (Condition::CapacityBelow, true) => 3,
-            (Condition::CapacityBelow, false) => 4,
-            (Condition::SiteBelowTarget, _) => 5,
-            (Condition::SamplesLost, _) => 6,
-        };
+        let place = Condition::ALL.iter().position(|c| *c == condition).unwrap_or(Condition::ALL.len());
+        // A bundle before its members.
+        let rank = 2 * place as u8 + u8::from(!bundle);
         Self { rank, subject, direction, condition }
     }
 
@@ -43,7 +38,7 @@ impl Key {
     pub fn edge(&self) -> Option<&EdgeId> {
         match &self.subject {
             Subject::Edge(edge) => Some(edge),
-            Subject::Site(_) | Subject::Agent(_) => None,
+            _ => None,
         }
     }
 }
@@ -56,24 +51,60 @@ pub struct Seen {
     pub required_mbps: Option<f64>,
     /// When the reading that decides was taken.
     pub measured_at: Option<UnixMillis>,
+    /// What is judged, in the unit of the condition; `None` where it is a capacity, or no figure.
+    pub value: Option<f64>,
+    /// The figure from which on it is wrong.
+    pub limit: Option<f64>,
+    pub usual: Option<f64>,
+    /// The device that says so.
+    pub device: Option<DeviceId>,
 }
 
 impl Seen {
-    fn only(input: Input) -> Self {
-        Self { input, measured_mbps: None, required_mbps: None, measured_at: None }
+    pub fn only(input: Input) -> Self {
+        Self {
+            input,
+            measured_mbps: None,
+            required_mbps: None,
+            measured_at: None,
+            value: None,
+            limit: None,
+            usual: None,
+            device: None,
+        }
+    }
+
+    /// A figure against a threshold and the one for closing, on whichever side of it that lies.
+    pub fn against(value: Option<f64>, setting: &Setting) -> Self {
+        let (open, close) = (setting.threshold, setting.close_threshold);
+        let input = match value {
+            None => Input::Unknown,
+            Some(v) if close <= open && v >= open || close > open && v <= open => Input::Breach,
+            Some(v) if close <= open && v <= close || close > open && v >= close => Input::Clear,
+            Some(_) => Input::Between,
+        };
+        Self { value, limit: Some(open), ..Self::only(input) }
     }
 }
 
 /// Judges with what the engine knows besides the view.
 #[derive(Clone, Copy)]
 pub struct Judge<'a> {
+    pub now: UnixMillis,
+    pub interval: Duration,
     pub view: &'a NetworkView,
     pub network: &'a Network,
     pub memory: &'a Memory,
+    pub settings: &'a Settings,
+    pub scene: &'a Scene,
     pub close_margin: f64,
 }
 
 impl Judge<'_> {
+    pub fn setting(&self, condition: Condition, subject: &Subject) -> Setting {
+        self.settings.of(condition, subject, self.network)
+    }
+
     /// Every key in breach now, but for lost samples, which are a count and not a state.
     pub fn breaches(&self) -> Vec<(Key, Seen)> {
         let mut found = Vec::new();
@@ -89,7 +120,19 @@ impl Judge<'_> {
                 found.push((key, seen));
             }
         }
+        self.other_breaches(&mut found);
+        found.retain(|(key, _)| self.setting(key.condition, &key.subject).enabled);
         found
+    }
+
+    /// Conditions of what is no edge and no promise: those whose judge says breach, among the subjects that may be.
+    fn other_breaches(&self, found: &mut Vec<(Key, Seen)>) {
+        for (condition, subject) in self.scene.suspects(self) {
+            let key = Key::new(condition, subject, None);
+            if let Some(seen) = self.judge(&key).filter(|s| s.input == Input::Breach) {
+                found.push((key, seen));
+            }
+        }
     }
 
     fn edge_breaches(&self, link: &LinkView, found: &mut Vec<(Key, Seen)>) {
@@ -104,26 +147,40 @@ impl Judge<'_> {
         }
         if matches!(link.id, EdgeId::Bundle(_)) {
             add(Condition::OnStandby, None, standby_seen(link));
+            add(Condition::RedundancyLost, None, self.link_seen(Condition::RedundancyLost, link));
+        } else {
+            for condition in [Condition::SignalBelowBaseline, Condition::CapacityNotMeasurable] {
+                add(condition, None, self.link_seen(condition, link));
+            }
+        }
+        if matches!(link.id, EdgeId::Backhaul(_)) {
+            for condition in [Condition::PacketLoss, Condition::RoundTripTime] {
+                add(condition, None, self.link_seen(condition, link));
+            }
         }
     }
 
     /// The judgement of one key; `None` if the inventory no longer has what it is about.
     pub fn judge(&self, key: &Key) -> Option<Seen> {
-        match &key.subject {
-            Subject::Edge(edge) => {
+        if !self.setting(key.condition, &key.subject).enabled {
+            return None;
+        }
+        match (&key.subject, key.condition) {
+            (Subject::Edge(edge), condition) => {
                 let Some(link) = self.view.edge(edge) else {
                     return self.has_edge(edge).then(|| Seen::only(Input::Unknown));
                 };
-                Some(match key.condition {
+                Some(match condition {
                     Condition::LinkDown => down_seen(link),
                     Condition::OnStandby => standby_seen(link),
-                    _ => self.capacity_seen(link, key.direction.unwrap_or(Direction::Downstream)),
+                    Condition::CapacityBelow => {
+                        self.capacity_seen(link, key.direction.unwrap_or(Direction::Downstream))
+                    }
+                    _ => self.link_seen(condition, link),
                 })
             }
-            Subject::Site(id) => self.judge_site(id, key.direction),
-            Subject::Agent(id) => {
-                self.network.sites.get(id.as_str()).filter(|s| s.agent).map(|_| Seen::only(Input::Unknown))
-            }
+            (Subject::Site(id), Condition::SiteBelowTarget) => self.judge_site(id, key.direction),
+            _ => self.judge_other(key),
         }
     }
 
@@ -154,6 +211,7 @@ impl Judge<'_> {
             measured_mbps,
             required_mbps: Some(required),
             measured_at: figures.measured_at,
+            ..Seen::only(input)
         };
         if required <= 0.0 {
             // Nothing is routed over it any more: it cannot be too little.
@@ -184,17 +242,35 @@ pub fn closing_threshold(required_mbps: f64, margin: f64, best_mbps: Option<f64>
     wanted.min(f64::midpoint(required_mbps, best)).max(required_mbps)
 }
 
-/// Holds of a key. A site is a consequence before it is anything else, so it holds one interval longer than the
+/// Open hold of an outage on a channel with radar detection: a radio that leaves it may have to listen for 600 s at
+/// its new one (ETSI EN 301 893, 5600 to 5650 MHz), and then find its peer.
+const DFS_OPEN: Duration = Duration::from_mins(11);
+
+/// Channels with radar detection (ETSI EN 301 893 and EN 302 502), MHz.
+pub fn has_radar_detection(channel_mhz: f64) -> bool {
+    (5250.0..=5350.0).contains(&channel_mhz) || (5470.0..=5730.0).contains(&channel_mhz)
+}
+
+/// Holds of an incident. A site is a consequence before it is anything else, so it holds one interval longer than the
 /// links that could be its cause; so does a member of a bundle, which its bundle tells about.
-pub fn holds(settings: &AlertSettings, network: &Network, key: &Key, interval: Duration) -> Holds {
-    let (open, close) = match key.condition {
-        Condition::CapacityBelow => (settings.capacity_open, settings.capacity_close),
-        Condition::SiteBelowTarget => (settings.capacity_open + interval, settings.capacity_close),
-        Condition::LinkDown | Condition::OnStandby => (settings.down_open, settings.down_close),
-        Condition::SamplesLost => (Duration::ZERO, Duration::ZERO),
+pub fn holds(settings: &Settings, network: &Network, incident: &Incident, interval: Duration) -> Holds {
+    let setting = settings.of(incident.condition, &incident.subject, network);
+    let mut open = setting.open;
+    if incident.condition == Condition::LinkDown && incident.detail.dfs {
+        open = open.max(settings.scaled(DFS_OPEN));
+    }
+    let link_member = |edge: &EdgeId| matches!(edge, EdgeId::Link(id) if network.bundle_of(id).is_some());
+    let waits = match &incident.subject {
+        Subject::Edge(edge) => link_member(edge),
+        Subject::Site(_) => incident.condition != Condition::SitePower,
+        Subject::Device(_) | Subject::Service(..) => true,
+        Subject::Agent(_) | Subject::Backup(_) | Subject::Hub => false,
     };
-    let member = matches!(key.edge(), Some(EdgeId::Link(id)) if network.bundle_of(id).is_some());
-    Holds { open: if member { open + interval } else { open }, close, interval }
+    if waits {
+        open += interval;
+    }
+    let close = if incident.detail.unstable { setting.close.max(setting.damping.quiet) } else { setting.close };
+    Holds { open, close, interval }
 }
 
 pub fn figures(link: &LinkView, direction: Direction) -> &DirectionView {
@@ -213,7 +289,7 @@ fn down_seen(link: &LinkView) -> Seen {
         LinkState::Down(_) => (Input::Breach, Some(0.0)),
         LinkState::Unknown(_) => (Input::Unknown, None),
     };
-    Seen { input, measured_mbps, required_mbps, measured_at: None }
+    Seen { measured_mbps, required_mbps, ..Seen::only(input) }
 }
 
 fn standby_seen(link: &LinkView) -> Seen {
@@ -225,10 +301,10 @@ fn standby_seen(link: &LinkView) -> Seen {
         LinkState::Down(_) | LinkState::Unknown(_) => Input::Unknown,
     };
     Seen {
-        input,
         measured_mbps: figures.capacity_mbps.get(),
         required_mbps: (figures.required_mbps > 0.0).then_some(figures.required_mbps),
         measured_at: figures.measured_at,
+        ..Seen::only(input)
     }
 }
 
@@ -242,10 +318,9 @@ fn site_seen(promise: &SiteDirection) -> Seen {
     // Below target is certain where even the higher bound is below: that bound is what the site has at the most.
     let measured = promise.together.known().unwrap_or(promise.together.high);
     Seen {
-        input,
         measured_mbps: measured.is_finite().then_some(measured),
         required_mbps: Some(promise.target_mbps),
-        measured_at: None,
+        ..Seen::only(input)
     }
 }
 

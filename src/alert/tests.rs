@@ -6,6 +6,7 @@
 //!                                         └─ pair (bundle: main, spare) ─ ceva
 //! ```
 
+mod conditions;
 mod dark;
 mod properties;
 mod scenarios;

@@ -1,15 +1,19 @@
 //! Writes the [`NetworkView`] from an evaluated state.
 
+use std::collections::BTreeMap;
+
 use super::deliver::Sites;
+use super::ends;
 use super::figures::{Pair, Up};
 use super::link::{Judged, Lane};
 use super::state::{LinkSlot, NetworkState, Present};
 use super::topology::{Carrier, Member};
 use crate::model::network::{Backhaul, Bundle, BundleMode, Duplex, End, Link, Medium};
 use crate::model::view::{
-    Direction, DirectionView, EndView, LimitedBy, LinkState, LinkView, NetworkView, ServiceView, SiteView,
+    DeviceView, Direction, DirectionView, EndView, LimitedBy, LinkState, LinkView, NetworkView, PingView, ServiceView,
+    SiteView,
 };
-use crate::model::{EdgeId, LinkId, Missing, Reading, SiteId, WispId};
+use crate::model::{DeviceId, EdgeId, LinkId, Missing, Reading, SiteId, WispId};
 
 /// The view of the present.
 pub fn view(state: &NetworkState, present: &Present) -> NetworkView {
@@ -34,7 +38,26 @@ pub fn view(state: &NetworkState, present: &Present) -> NetworkView {
     }
     sites(state, present, &mut view);
     view.services = services(state, present);
+    view.devices = devices(state, present);
+    let outside = state.readings.backhauls.iter().map(|(id, held)| {
+        let get = |name: &str| held.get(name, present.fresh).reading;
+        (id.clone(), PingView { loss_percent: get("loss_percent"), rtt_ms_median: get("rtt_ms_median") })
+    });
+    view.outside = outside.collect();
     view
+}
+
+fn devices(state: &NetworkState, present: &Present) -> BTreeMap<DeviceId, DeviceView> {
+    let heard = state.readings.devices.iter();
+    heard
+        .filter_map(|(id, held)| {
+            let device = state.network.devices.get(id)?;
+            Some((
+                id.clone(),
+                ends::device_view(device, held, present.fresh, state.agent_alive(&device.via, present.fresh)),
+            ))
+        })
+        .collect()
 }
 
 /// The edge of the graph that stands for a link: its own, or its bundle's.

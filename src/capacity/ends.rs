@@ -1,12 +1,12 @@
 //! From readings to facts about the ends of links, and to the evidence that mails and pages show.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::link::{Dated, EndFacts, PortFacts};
 use super::readings::{DeviceReadings, Fresh, Held, SECTOR_RADIO};
 use crate::model::network::{Device, Link, Medium, Network};
-use crate::model::view::EndView;
-use crate::model::{DeviceId, Reading, UnixMillis};
+use crate::model::view::{DeviceView, EndView};
+use crate::model::{DeviceId, Missing, Reading, UnixMillis};
 
 /// The tag `radio` of a device that has one.
 pub const ONLY_RADIO: &str = "1";
@@ -16,8 +16,9 @@ pub const ONLY_RADIO: &str = "1";
 pub enum RadioKey {
     /// The device's one radio.
     Only,
-    /// An access point's view of the peer with this MAC address.
-    Peer(String),
+    /// The radio of that tag: the one that the inventory names, or an access point's view of the peer whose MAC
+    /// address it is.
+    Tagged(String),
     /// An access point whose peer has no MAC address in the inventory: it cannot be told from the others.
     Unnamed,
 }
@@ -32,9 +33,11 @@ pub struct EndSlot {
 
 impl EndSlot {
     pub fn new(network: &Network, link: &Link, device: &DeviceId, peer: &DeviceId) -> Self {
-        let radio = if network.sector_of(device).is_some_and(|s| s.peers.contains(peer)) {
+        let radio = if let Some(tag) = link.radio_of(device) {
+            RadioKey::Tagged(tag.to_owned())
+        } else if network.sector_of(device).is_some_and(|s| s.peers.contains(peer)) {
             match network.devices.get(peer.as_str()).and_then(|d| d.mac.clone()) {
-                Some(mac) => RadioKey::Peer(mac),
+                Some(mac) => RadioKey::Tagged(mac),
                 None => RadioKey::Unnamed,
             }
         } else {
@@ -53,7 +56,7 @@ impl EndSlot {
                     _ => None,
                 }
             }),
-            RadioKey::Peer(mac) => held.radios.get(mac),
+            RadioKey::Tagged(tag) => held.radios.get(tag),
             RadioKey::Unnamed => None,
         }
     }
@@ -116,7 +119,7 @@ impl EndSlot {
             profile: profile(device, held).map(str::to_owned),
             model: held.and_then(|h| h.model.clone()),
             firmware: held.and_then(|h| h.firmware.clone()),
-            modulation: held.and_then(|h| self.modulation(h)),
+            modulation: held.and_then(|h| self.text(&h.modulation)).cloned(),
             rsl_dbm: get(radio, "rsl_dbm"),
             rsl_dbm_usual: usual.rsl_dbm.usual(),
             snr_db: get(radio, "snr_db"),
@@ -127,6 +130,7 @@ impl EndSlot {
             airtime_percent: either("airtime_percent"),
             capacity_tx_mbps: get(radio, "capacity_tx_mbps"),
             capacity_rx_mbps: get(radio, "capacity_rx_mbps"),
+            capacity_not_measurable_since: held.zip(radio).and_then(|(h, r)| self.capacity_lost(h, r, fresh)),
             port_rate_mbps: port.map_or(Dated::NOT_MEASURED.reading, |p| Reading::value(p.rate_mbps)),
             supply_volts: get(held.map(|h| &h.power), "supply_volts"),
             temperature_celsius: get(held.map(|h| &h.power), "temperature_celsius"),
@@ -135,12 +139,36 @@ impl EndSlot {
         }
     }
 
-    fn modulation(&self, held: &DeviceReadings) -> Option<String> {
+    /// What is said of this end's radio in words.
+    fn text<'a>(&self, by_radio: &'a BTreeMap<String, String>) -> Option<&'a String> {
         match &self.radio {
-            RadioKey::Only => held.modulation.get(ONLY_RADIO).or_else(|| held.modulation.values().next()).cloned(),
-            RadioKey::Peer(mac) => held.modulation.get(mac).cloned(),
+            RadioKey::Only => by_radio.get(ONLY_RADIO).or_else(|| by_radio.values().next()),
+            RadioKey::Tagged(tag) => by_radio.get(tag),
             RadioKey::Unnamed => None,
         }
+    }
+
+    fn capacity_lost(&self, held: &DeviceReadings, radio: &Held, fresh: Fresh) -> Option<String> {
+        let lost = |name: &str| radio.get(name, fresh).reading == Reading::Missing(Missing::NoLongerOffered);
+        let known = || self.text(&held.capacity_lost).or(held.firmware.as_ref()).cloned().unwrap_or_default();
+        (lost("capacity_tx_mbps") || lost("capacity_rx_mbps")).then(known)
+    }
+}
+
+/// The device by itself.
+pub fn device_view(device: &Device, held: &DeviceReadings, fresh: Fresh, agent_alive: bool) -> DeviceView {
+    let power = |name: &str| held.power.get(name, fresh).reading;
+    let ping = |name: &str| held.ping.get(name, fresh).reading;
+    DeviceView {
+        site: device.site.clone(),
+        answers: reachable(held, fresh, agent_alive),
+        loss_percent: ping("loss_percent"),
+        rtt_ms_median: ping("rtt_ms_median"),
+        port_rate_mbps: port(device, held, fresh).map_or(Dated::NOT_MEASURED.reading, |p| Reading::value(p.rate_mbps)),
+        supply_volts: power("supply_volts"),
+        battery_percent: power("battery_percent"),
+        on_battery: held.power.flag("on_battery_flag", fresh),
+        temperature_celsius: power("temperature_celsius"),
     }
 }
 

@@ -14,7 +14,7 @@ mod ends;
 mod fair;
 mod figures;
 mod link;
-mod reach;
+pub(crate) mod reach;
 mod readings;
 mod state;
 mod topology;
@@ -26,7 +26,7 @@ mod tests;
 use crate::model::network::Duplex;
 
 pub use deliver::{REQUIRED_FLOOR_MBPS, meets};
-pub use readings::Ignored;
+pub use readings::{AHEAD_MAX, Ignored};
 pub use state::{NetworkState, STALE_INTERVALS};
 pub use whatif::LastEvaluation;
 

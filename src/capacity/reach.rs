@@ -25,6 +25,26 @@ pub struct Bridges {
     component: Vec<usize>,
 }
 
+/// Nodes that stay connected with `root` whichever single way closes.
+pub fn survivors(n_nodes: usize, ways: &[Way], root: usize) -> Vec<bool> {
+    let bridges = Bridges::of(n_nodes, ways);
+    let mut adjacency: Vec<Vec<usize>> = vec![Vec::new(); n_nodes];
+    for (i, way) in ways.iter().enumerate() {
+        if !way.closed && bridges.beyond[i].is_none() {
+            adjacency[way.a].push(way.b);
+            adjacency[way.b].push(way.a);
+        }
+    }
+    let mut survives = vec![false; n_nodes];
+    let mut open = vec![root];
+    while let Some(node) = open.pop() {
+        if !std::mem::replace(&mut survives[node], true) {
+            open.extend(&adjacency[node]);
+        }
+    }
+    survives
+}
+
 struct Frame {
     node: usize,
     /// The way that led here.

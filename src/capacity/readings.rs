@@ -96,6 +96,8 @@ pub struct DeviceReadings {
     pub model: Option<String>,
     pub firmware: Option<String>,
     pub modulation: BTreeMap<String, String>,
+    /// By radio: the firmware since which it has no capacity. Holds only while the capacity says so.
+    pub capacity_lost: BTreeMap<String, String>,
     /// When it last answered anything, by the agent that asked.
     pub answered: BTreeMap<SiteId, UnixMillis>,
     texts_at: UnixMillis,
@@ -140,12 +142,10 @@ enum Taken {
 impl Readings {
     /// Takes one sample that an agent sent. `received_at` is the hub's clock.
     pub fn take(&mut self, network: &Network, agent: &SiteId, sample: &Sample, received_at: UnixMillis) {
-        if !network.sites.contains_key(agent) {
+        if !self.hear(network, agent, received_at) {
             self.ignored.unknown_subject += 1;
             return;
         }
-        let heard = self.heard.entry(agent.clone()).or_insert(received_at);
-        *heard = received_at.max(*heard);
         let at = if sample.at > received_at + AHEAD_MAX { received_at } else { sample.at };
         let taken = match sample.measurement.name {
             name if name == catalogue::SERVICE.name => self.take_service(network, agent, sample, at),
@@ -162,6 +162,16 @@ impl Readings {
             Taken::UnknownSubject => self.ignored.unknown_subject += 1,
             Taken::BeyondBounds => self.ignored.beyond_bounds += 1,
         }
+    }
+
+    /// Notes that something of an agent arrived; `false`: the network has no such agent.
+    pub fn hear(&mut self, network: &Network, agent: &SiteId, received_at: UnixMillis) -> bool {
+        if !network.sites.contains_key(agent) {
+            return false;
+        }
+        let heard = self.heard.entry(agent.clone()).or_insert(received_at);
+        *heard = received_at.max(*heard);
+        true
     }
 
     fn take_service(&mut self, network: &Network, agent: &SiteId, sample: &Sample, at: UnixMillis) -> Taken {
@@ -227,6 +237,14 @@ fn slot<'a>(map: &'a mut BTreeMap<String, Held>, key: &str, max: usize) -> Optio
     map.get_mut(key)
 }
 
+fn keep_text(by_radio: &mut BTreeMap<String, String>, radio: &str, text: Option<String>) {
+    if let Some(text) = text
+        && (by_radio.len() < PORTS_MAX || by_radio.contains_key(radio))
+    {
+        by_radio.insert(radio.to_owned(), text);
+    }
+}
+
 fn take_texts(held: &mut DeviceReadings, sample: &Sample, at: UnixMillis) -> Taken {
     if at < held.texts_at {
         return Taken::Late;
@@ -236,11 +254,8 @@ fn take_texts(held: &mut DeviceReadings, sample: &Sample, at: UnixMillis) -> Tak
     held.profile = text("profile").or_else(|| held.profile.take());
     held.model = text("model").or_else(|| held.model.take());
     held.firmware = text("firmware").or_else(|| held.firmware.take());
-    if let Some(modulation) = text("modulation") {
-        let radio = sample.tag_value(Tag::Radio).unwrap_or(super::ends::ONLY_RADIO);
-        if held.modulation.len() < PORTS_MAX || held.modulation.contains_key(radio) {
-            held.modulation.insert(radio.to_owned(), modulation);
-        }
-    }
+    let radio = sample.tag_value(Tag::Radio).unwrap_or(super::ends::ONLY_RADIO);
+    keep_text(&mut held.modulation, radio, text("modulation"));
+    keep_text(&mut held.capacity_lost, radio, text("capacity_lost_firmware"));
     Taken::Yes
 }

@@ -99,6 +99,16 @@ impl NetworkState {
         self.readings.take(&self.network, agent, sample, received_at);
     }
 
+    /// An agent is alive, whatever it sent says of the past.
+    pub fn hear(&mut self, agent: &SiteId, received_at: UnixMillis) {
+        self.readings.hear(&self.network, agent, received_at);
+    }
+
+    /// Forgets the present, but not what is usual: after the clock that it was measured by has jumped.
+    pub fn forget_present(&mut self) {
+        self.readings = Readings { ignored: self.readings.ignored, ..Readings::default() };
+    }
+
     /// Samples that changed nothing since the start.
     pub fn ignored(&self) -> Ignored {
         self.readings.ignored
@@ -150,7 +160,7 @@ impl NetworkState {
         Present { now, fresh, links, backhauls, picture }
     }
 
-    fn agent_alive(&self, agent: &SiteId, fresh: Fresh) -> bool {
+    pub(super) fn agent_alive(&self, agent: &SiteId, fresh: Fresh) -> bool {
         self.readings.heard.get(agent).is_some_and(|at| fresh.is(*at))
     }
 

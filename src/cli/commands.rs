@@ -41,17 +41,20 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::BrokerFiles(args) => hub::broker_files(args),
         #[cfg(feature = "hub")]
         Command::AgentKey(args) => hub::agent_key(args.action),
+        Command::Spool(args) => super::spool::spool(&args.dir, args.json),
         Command::Probe(args) => probe(&args),
         #[cfg(feature = "hub")]
         Command::Status(args) => hub::status(&args),
         #[cfg(feature = "hub")]
-        Command::Incidents(args) => hub::incidents(&args),
+        Command::Incidents(args) => super::desk::incidents(&args),
+        #[cfg(feature = "hub")]
+        Command::Rodaggio(args) => super::desk::rodaggio(&args),
         #[cfg(feature = "sim")]
         Command::Simulate(args) => simulate(&args),
     }
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }
 
@@ -302,6 +305,7 @@ mod hub {
             services: Arc::new(HttpServices::new()),
             seed: rand::random(),
             simulated: false,
+            cut_off: None,
         };
         runtime()?.block_on(async {
             let onebox = OneBox::build(parts, SystemClock::shared()).await?;
@@ -344,16 +348,6 @@ mod hub {
             println!("{}", serde_json::to_string(&fetched).context("status as JSON")?);
         } else {
             print!("{}", status::render(&fetched, color(), language()));
-        }
-        Ok(ExitCode::from(fetched.exit_code()))
-    }
-
-    pub fn incidents(args: &StatusArgs) -> anyhow::Result<ExitCode> {
-        let fetched = runtime()?.block_on(status::fetch_incidents(&args.hub))?;
-        if args.json {
-            println!("{}", serde_json::to_string(&fetched).context("incidents as JSON")?);
-        } else {
-            print!("{}", status::render_incidents(&fetched, color(), language()));
         }
         Ok(ExitCode::from(fetched.exit_code()))
     }

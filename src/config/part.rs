@@ -203,7 +203,7 @@ mod tests {
             ("agent = \"a\"", "agent = \"A\""),
             ("colour = \"red\"", "snmp = \"nowhere\""),
             ("colour = \"red\"", "profile = \"of-tomorrow\""),
-            ("colour = \"red\"", "peers = [\"zz\"]"),
+            ("colour = \"red\"", "peers = [7]"),
             ("network", "network = "),
         ] {
             assert!(check::part(&good.replacen(from, to, 1)).0.is_none(), "{from} -> {to}");

@@ -75,10 +75,13 @@ fn row(out: &mut String, path: &str, key: &Key) {
     };
     let name = key.name;
     let _ = writeln!(out, "| `{path}{name}` | {} | {} | {default} | {} |", type_of(key.kind), key.unit, key.meaning);
-    if let Kind::Table(inner) = key.kind {
-        for key in inner.keys {
-            row(out, &format!("{path}{name}."), key);
-        }
+    let (inner, joint) = match key.kind {
+        Kind::Table(inner) => (inner, "."),
+        Kind::Tables(inner) => (inner, "[]."),
+        _ => return,
+    };
+    for key in inner.keys {
+        row(out, &format!("{path}{name}{joint}"), key);
     }
 }
 

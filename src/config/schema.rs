@@ -241,6 +241,12 @@ pub fn refused_wording(instead: &str) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn conditions_are_those_of_the_model() {
+        let words: Vec<&str> = crate::model::Condition::ALL.iter().map(|c| c.as_str()).collect();
+        assert_eq!(settings::CONDITIONS, words);
+    }
+
     fn every_table(table: &'static Table, visit: &mut dyn FnMut(&'static Table)) {
         visit(table);
         for key in table.keys {

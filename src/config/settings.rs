@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::condition::{Condition, Delivery, Severity};
 use crate::model::network::{Credential, Language, SecretRef};
 use crate::model::{CredentialId, NetworkId, SiteId};
 
@@ -80,6 +81,7 @@ pub struct HubSettings {
     pub mail: Option<MailSettings>,
     pub web: WebSettings,
     pub alert: AlertSettings,
+    pub notify: NotifySettings,
     /// How often agents poll; a sample older than two of these and 30 s on arrival only amends history.
     pub poll_interval: Duration,
 }
@@ -94,6 +96,7 @@ impl HubSettings {
             mail: None,
             web: WebSettings { listen: WEB_LISTEN, public_url: None, language },
             alert: AlertSettings::default(),
+            notify: NotifySettings::default(),
             poll_interval: POLL_INTERVAL,
         }
     }
@@ -173,6 +176,51 @@ pub struct AlertSettings {
     pub down_open: Duration,
     /// 3 min.
     pub down_close: Duration,
+    /// Of single conditions, in the order of the file.
+    pub conditions: Vec<ConditionSettings>,
+    /// 1; more on a clock that runs faster.
+    pub speed: f64,
+}
+
+/// What is set otherwise of one condition: for the whole network, for a kind of subject, or for one subject.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConditionSettings {
+    pub condition: Condition,
+    /// A kind of subject (`link`, `backhaul`, `device`, …) or of site (`school`, …).
+    pub kind: Option<String>,
+    /// The id of one link, site, device, ….
+    pub subject: Option<String>,
+    pub enabled: Option<bool>,
+    pub open: Option<Duration>,
+    pub close: Option<Duration>,
+    /// In the unit of the condition.
+    pub threshold: Option<f64>,
+    pub close_threshold: Option<f64>,
+    /// So many openings make it unstable.
+    pub flaps: Option<u32>,
+    pub quiet: Option<Duration>,
+    pub severity: Option<Severity>,
+    pub delivery: Option<Delivery>,
+}
+
+impl ConditionSettings {
+    /// Nothing set.
+    pub fn new(condition: Condition) -> Self {
+        Self {
+            condition,
+            kind: None,
+            subject: None,
+            enabled: None,
+            open: None,
+            close: None,
+            threshold: None,
+            close_threshold: None,
+            flaps: None,
+            quiet: None,
+            severity: None,
+            delivery: None,
+        }
+    }
 }
 
 impl Default for AlertSettings {
@@ -184,6 +232,8 @@ impl Default for AlertSettings {
             capacity_close_margin: 0.20,
             down_open: minutes(3),
             down_close: minutes(3),
+            conditions: Vec::new(),
+            speed: 1.0,
         }
     }
 }
@@ -199,6 +249,83 @@ impl AlertSettings {
             capacity_close_margin: self.capacity_close_margin,
             down_open: scale(self.down_open),
             down_close: scale(self.down_close),
+            conditions: self.conditions.clone(),
+            speed: self.speed * speed,
+        }
+    }
+}
+
+/// What waits in quiet hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// Nothing.
+    Never,
+    /// Updates and reminders; first mails, closings and all that is critical go out at any hour.
+    Updates,
+    /// Also first mails and closings of incidents during which the service works.
+    AllButCritical,
+}
+
+/// When mails go out. Times of day are minutes after midnight in the network's time zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotifySettings {
+    /// 14 days in which nobody but the staff gets mails; zero: none.
+    pub rodaggio: Duration,
+    /// 30 min: updates of one incident to one recipient are at least so far apart.
+    pub batch: Duration,
+    /// 1 day: how often an operator is reminded of an incident that stays open.
+    pub reminder: Duration,
+    /// 7 days: a thread that is older goes on with a fresh mail.
+    pub fresh: Duration,
+    /// 2 h, counted outside quiet hours: a critical incident that nobody took charge of.
+    pub escalate_critical: Duration,
+    /// 4 h, counted in working hours.
+    pub escalate_major: Duration,
+    /// 08:00 to 17:00, Monday to Friday.
+    pub work_start_minute: u16,
+    pub work_end_minute: u16,
+    /// 22:00 to 07:00.
+    pub quiet_start_minute: u16,
+    pub quiet_end_minute: u16,
+    pub quiet: Quiet,
+    /// 07:30: summaries and reminders.
+    pub digest_minute: u16,
+    /// 20: further mails to one recipient within an hour become one summary.
+    pub mails_per_hour: u32,
+}
+
+impl Default for NotifySettings {
+    fn default() -> Self {
+        let hours = |h: u64| Duration::from_hours(h);
+        Self {
+            rodaggio: hours(14 * 24),
+            batch: Duration::from_mins(30),
+            reminder: hours(24),
+            fresh: hours(7 * 24),
+            escalate_critical: hours(2),
+            escalate_major: hours(4),
+            work_start_minute: 8 * 60,
+            work_end_minute: 17 * 60,
+            quiet_start_minute: 22 * 60,
+            quiet_end_minute: 7 * 60,
+            quiet: Quiet::Updates,
+            digest_minute: 7 * 60 + 30,
+            mails_per_hour: 20,
+        }
+    }
+}
+
+impl NotifySettings {
+    /// Of a demo: no rodaggio, nothing quiet, updates as much faster as its clock.
+    #[must_use]
+    pub fn demo(speed: f64) -> Self {
+        let usual = Self::default();
+        Self {
+            rodaggio: Duration::ZERO,
+            batch: usual.batch.div_f64(speed),
+            quiet: Quiet::Never,
+            mails_per_hour: 1000,
+            ..usual
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::{DemoOptions, mail_dir, report};
 use crate::alert::{Incident, IncidentState};
 use crate::hub::HubApp;
+use crate::model::SiteId;
 use crate::model::network::{Language, Medium, Network};
 use crate::sim::SimWorld;
 use crate::store::ledger::Ledger;
@@ -45,6 +46,18 @@ struct Told {
     events: Vec<String>,
     incidents: BTreeMap<u64, IncidentState>,
     mails: usize,
+    deliveries: BTreeMap<SiteId, Delivery>,
+}
+
+/// How an agent's delivery was when it was last told of.
+#[derive(Clone, Copy)]
+enum Delivery {
+    Steady,
+    Away,
+    /// Nothing missing yet, for nothing fresh has arrived.
+    Back,
+    /// With the most batches that were missing.
+    Filling(u64),
 }
 
 impl Narrator {
@@ -78,6 +91,7 @@ impl Narrator {
             for incident in snapshot.incidents.iter().rev() {
                 self.incident(&snapshot, incident);
             }
+            self.deliveries(&snapshot);
             self.mails(&snapshot)?;
             self.headline(&snapshot);
         }
@@ -166,6 +180,40 @@ impl Narrator {
             }
             (_, IncidentState::Closed) => Self::line(snapshot, &format!("{token} closed: {subject}")),
             _ => {}
+        }
+    }
+
+    /// Agents that are cut off, come back, and bring what they kept.
+    fn deliveries(&mut self, snapshot: &Snapshot) {
+        for (site, proof) in snapshot.proofs.iter() {
+            let Some(online) = snapshot.view.agents.get(site).and_then(|a| a.online) else { continue };
+            let name = names::site(&snapshot.network, site);
+            let (was, missing) = (self.told.deliveries.get(site).copied(), proof.missing_batches);
+            let now = match was {
+                Some(Delivery::Away | Delivery::Back) if online && missing > 0 => Delivery::Filling(missing),
+                Some(Delivery::Filling(most)) if online && missing > 0 => Delivery::Filling(most.max(missing)),
+                Some(Delivery::Away) if online => Delivery::Back,
+                Some(Delivery::Back) => Delivery::Back,
+                _ if online => Delivery::Steady,
+                _ => Delivery::Away,
+            };
+            match (was, now) {
+                (Some(Delivery::Steady | Delivery::Back | Delivery::Filling(_)), Delivery::Away) => Self::line(
+                    snapshot,
+                    &format!("agent {name} is away: it goes on polling its radios and keeps all of it"),
+                ),
+                (Some(Delivery::Away), Delivery::Back) => Self::line(snapshot, &format!("agent {name} is back")),
+                (Some(Delivery::Away | Delivery::Back), Delivery::Filling(n)) => Self::line(
+                    snapshot,
+                    &format!("agent {name}: fresh samples first; a gap of {n} batches is filling behind them"),
+                ),
+                (Some(Delivery::Filling(n)), Delivery::Steady) => Self::line(
+                    snapshot,
+                    &format!("agent {name}: the gap of {n} batches is filled; lost {}", proof.lost_batches),
+                ),
+                _ => {}
+            }
+            self.told.deliveries.insert(site.clone(), now);
         }
     }
 

@@ -1,11 +1,15 @@
 //! The hub's loop: what has been stored goes into the picture of the network, the picture is judged, what is decided
 //! is written down before anybody is told.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
+use super::late::{Arrival, OwnClock};
+use super::proof::ProofKeeper;
+use crate::alert::desk::Command;
 use crate::alert::engine::Engine;
 use crate::alert::{Incident, IncidentState};
 use crate::capacity::NetworkState;
@@ -16,16 +20,16 @@ use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::certificate::WARN_BEFORE;
 use crate::mqtt::inbox::{InboxEvent, InboxHealth};
 use crate::notify::render::Sender;
+use crate::notify::step::{Step, Teller};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::health::PartHealth;
 use crate::runtime::tasks::Shutdown;
 use crate::store::ledger::Ledger;
-use crate::store::{Document, DocumentStore};
-use crate::web::snapshot::Snapshot;
+use crate::store::{Document, DocumentStore, StoreError};
+use crate::web::desk::{DeskError, DeskRequest, History, NoticeLine};
+use crate::web::snapshot::{AgentProof, Snapshot};
 use crate::{catalogue, notify, wire};
 
-/// A clock that is wrong by less is taken as right.
-const CLOCK_ERROR_MIN_MS: u64 = 2000;
 /// Documents that could not be written yet. Past this the oldest go; the ledger has been failing for long by then.
 const UNSAVED_MAX: usize = 10_000;
 
@@ -42,13 +46,18 @@ pub struct LookoutParts {
     pub simulated: bool,
     /// The picture, as far as the ledger's last hours tell it.
     pub state: NetworkState,
+    /// What people say and ask: from the page, the command line, links in mails.
+    pub desk: mpsc::Receiver<DeskRequest>,
 }
 
 /// The loop.
 pub struct Lookout {
     parts: LookoutParts,
     engine: Engine,
+    teller: Teller,
     memory: Memory,
+    /// Away only while a blocking thread has it.
+    keeper: Option<ProofKeeper>,
 }
 
 /// What the loop remembers between two evaluations.
@@ -58,6 +67,13 @@ struct Memory {
     last_heard: Option<UnixMillis>,
     last_derived: Option<UnixMillis>,
     unsaved: Vec<Document>,
+    /// Failures of the outbox that were looked at.
+    failed_total: u64,
+    own_clock: OwnClock,
+    /// Why the ledger does not take what the loop writes; said when it begins, and when it ends.
+    ledger_error: Option<String>,
+    ledger_failures: u64,
+    proofs: Arc<BTreeMap<SiteId, AgentProof>>,
 }
 
 /// The engine as the ledger remembers it.
@@ -69,9 +85,11 @@ pub fn restored_engine(ledger: &Ledger, settings: &HubSettings, network: &Arc<Ne
 }
 
 impl Lookout {
-    pub fn new(parts: LookoutParts, engine: Engine) -> Self {
-        let memory = Memory { started_at: parts.clock.now(), ..Memory::default() };
-        Self { parts, engine, memory }
+    pub fn new(parts: LookoutParts, engine: Engine, teller: Teller) -> Self {
+        let started_at = parts.clock.now();
+        let keeper = ProofKeeper::new(parts.network.agents().map(|s| s.id.clone()), started_at);
+        let memory = Memory { started_at, ..Memory::default() };
+        Self { parts, engine, teller, memory, keeper: Some(keeper) }
     }
 
     /// Runs until the process stops.
@@ -86,6 +104,7 @@ impl Lookout {
                     Some(event) => self.take(event),
                     None => return Ok(()),
                 },
+                Some(request) = self.parts.desk.recv() => self.answer(request).await,
                 _ = tick.tick() => self.evaluate().await,
             }
         }
@@ -95,35 +114,112 @@ impl Lookout {
     }
 
     fn take(&mut self, event: InboxEvent) {
-        let InboxEvent::Stored { agent, received_at, payload, .. } = event else { return };
+        let InboxEvent::Stored { agent, received_at, payload, live, .. } = event else { return };
         self.memory.last_heard = Some(received_at);
         // The inbox has let only UTF-8 through that parses.
         let Ok(text) = std::str::from_utf8(&payload) else { return };
-        let (mut samples, _) = wire::line::decode(text);
-        let error_ms = self.clock_error_ms(&agent);
-        for sample in &mut samples {
-            sample.at = UnixMillis(sample.at.0.saturating_sub(error_ms));
-            self.parts.state.apply(&agent, sample, received_at);
+        let (samples, _) = wire::line::decode(text);
+        let clock_error_ms = self.clock_error_ms(&agent);
+        let poll_interval = self.parts.settings.poll_interval;
+        let arrival = Arrival { received_at, live, clock_error_ms, poll_interval };
+        self.parts.state.hear(&agent, received_at);
+        let mut newest = None;
+        for mut sample in samples {
+            // The rest only amends history.
+            let Some(at) = arrival.present(sample.at) else { continue };
+            sample.at = at;
+            newest = newest.max(Some(at));
+            self.parts.state.apply(&agent, &sample, received_at);
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.take(&agent, received_at, newest);
         }
     }
 
-    /// How far an agent's clock is ahead. A small error is left alone: it is within what networks delay.
+    /// How far an agent's clock is ahead.
     fn clock_error_ms(&self, agent: &SiteId) -> i64 {
         let inbox = self.parts.inbox.borrow();
-        let error = inbox.agents.get(agent.as_str()).and_then(|a| a.clock_error_ms).unwrap_or(0);
-        if error.unsigned_abs() < CLOCK_ERROR_MIN_MS { 0 } else { error }
+        inbox.agents.get(agent.as_str()).and_then(|a| a.clock_error_ms).unwrap_or(0)
     }
 
     async fn evaluate(&mut self) {
         let now = self.parts.clock.now();
+        self.watch_own_clock(now);
         let mut view = self.parts.state.evaluate(now);
         view.agents.clone_from(&self.parts.inbox.borrow().agents);
+        view.blind_since = self.blind_since(now);
         let before = self.engine.incidents();
         let changed = self.engine.step(now, &view, &self.parts.state);
+        self.look_for_refused(now).await;
         self.decide(now, &before, &changed);
         self.derive(now, &view).await;
         self.save().await;
+        self.prove(now, &view).await;
         self.show(now, view);
+    }
+
+    /// This machine's clock is what all times are told by. When it was set, readings taken by the old one are neither
+    /// fresh nor old: the present is forgotten, and measured again within an interval. Nothing opens or closes
+    /// meanwhile, for unknown does neither.
+    fn watch_own_clock(&mut self, now: UnixMillis) {
+        let Some(jump_ms) = self.memory.own_clock.look(now, self.parts.clock.mono()) else { return };
+        tracing::warn!(
+            seconds = jump_ms / 1000,
+            "this machine's clock was set: what was measured before it is forgotten, and measured again"
+        );
+        self.parts.state.forget_present();
+        (self.memory.last_derived, self.memory.last_heard) = (None, None);
+        self.memory.started_at = UnixMillis(self.memory.started_at.0.saturating_add(jump_ms));
+        if let Some(keeper) = &mut self.keeper {
+            keeper.forget_times(now);
+        }
+    }
+
+    /// What can be proved of deliveries: written into the daily records, and shown.
+    async fn prove(&mut self, now: UnixMillis, view: &NetworkView) {
+        let Some(mut keeper) = self.keeper.take() else { return };
+        keeper.look(now, &view.agents, self.patience());
+        let ledger = self.parts.ledger.clone();
+        let job = move || {
+            let written = keeper.write_if_due(now, &ledger);
+            let told = keeper.told(now, &ledger);
+            (keeper, written, told)
+        };
+        // A blocking task that does not end normally: the runtime is going away.
+        let Ok((keeper, written, told)) = tokio::task::spawn_blocking(job).await else { return };
+        self.keeper = Some(keeper);
+        self.noted("daily records not written yet", written);
+        if let Some(told) = self.noted("what is missing cannot be read", told) {
+            self.memory.proofs = Arc::new(told);
+        }
+    }
+
+    /// What was done, if it was. A ledger that fails is said once, and once when it works again.
+    fn noted<T>(&mut self, what: &'static str, done: Result<T, StoreError>) -> Option<T> {
+        match done {
+            Ok(done) => Some(done),
+            Err(error) => {
+                let reason = format!("{:#}", anyhow::Error::from(error));
+                self.memory.ledger_failures += 1;
+                if self.memory.ledger_error.is_none() {
+                    tracing::error!(reason, "{what}: the ledger takes nothing; trying again at each evaluation");
+                }
+                self.memory.ledger_error = Some(reason);
+                None
+            }
+        }
+    }
+
+    /// Something was written: the ledger works.
+    fn ledger_works(&mut self) {
+        if self.memory.ledger_error.take().is_some() {
+            tracing::info!(failures = self.memory.ledger_failures, "the ledger takes what the hub writes again");
+        }
+    }
+
+    /// An agent, or all of them, not heard for longer is silent.
+    fn patience(&self) -> Duration {
+        self.parts.settings.poll_interval * 3 + Duration::from_secs(10)
     }
 
     /// Turns changes into documents: the incidents themselves, and the mails that they call for.
@@ -137,12 +233,94 @@ impl Lookout {
             reply_to: mail.reply_to.as_deref(),
             public_url: settings.web.public_url.as_deref(),
         });
-        let memory = self.engine.memory_to_write();
-        let written = notify::step::written(&self.parts.network, before, changed, memory, now, sender.as_ref());
+        let incidents = self.engine.incidents();
+        let written = self.teller.step(Step {
+            now,
+            network: &self.parts.network,
+            settings: &settings.notify,
+            incidents: &incidents,
+            changed,
+            memory: self.engine.memory_to_write(),
+            sender: sender.as_ref(),
+        });
         self.memory.unsaved.extend(written.documents);
     }
 
-    /// The inbox, then the parts that the settings name.
+    /// Looks for addresses that the outbox found refused.
+    async fn look_for_refused(&mut self, now: UnixMillis) {
+        let total: u64 = self.parts.parts.iter().map(|p| p.borrow().failed_total).sum();
+        if self.memory.failed_total == total {
+            return;
+        }
+        let ledger = self.parts.ledger.clone();
+        let since = now - notify::step::REFUSED_KEPT;
+        match tokio::task::spawn_blocking(move || notify::records::refused(&*ledger, since)).await {
+            Ok(Ok(refused)) => {
+                self.teller.refused = refused;
+                self.memory.failed_total = total;
+            }
+            Ok(Err(error)) => tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "refusals not read"),
+            Err(error) => tracing::warn!(%error, "refusals not read"),
+        }
+    }
+
+    /// Applies what somebody said, writes it down, and answers only then.
+    async fn answer(&mut self, request: DeskRequest) {
+        let now = self.parts.clock.now();
+        match request {
+            DeskRequest::Command { command, by, reply } => {
+                let known = self.known(&command).await;
+                let done = self.teller.command(&self.parts.network, |_| known, command, &by, now);
+                let answer = match done {
+                    Ok((touched, documents)) => {
+                        self.memory.unsaved.extend(documents);
+                        self.save().await;
+                        if self.memory.unsaved.is_empty() { Ok(touched) } else { Err(DeskError::NotWritten) }
+                    }
+                    Err(refusal) => Err(DeskError::Refused(refusal)),
+                };
+                // Whoever asked may have gone.
+                let _ = reply.send(answer);
+            }
+            DeskRequest::Show { incident, reply } => {
+                let _ = reply.send(self.history(incident).await);
+            }
+            DeskRequest::Desk { reply } => {
+                let _ = reply.send((self.teller.desk.clone(), self.parts.settings.notify.rodaggio));
+            }
+        }
+    }
+
+    /// Whether there is the incident that a command is about; those that are long over are in the ledger.
+    async fn known(&self, command: &Command) -> bool {
+        let Command::Act { incident, .. } = command else { return true };
+        self.history(*incident).await.is_some()
+    }
+
+    async fn history(&self, number: u64) -> Option<History> {
+        let ledger = self.parts.ledger.clone();
+        let live = self.engine.incidents().into_iter().find(|i| i.number == number && number > 0);
+        let read = tokio::task::spawn_blocking(move || {
+            let kept = || notify::records::incidents(&*ledger).ok()?.into_iter().find(|i| i.number == number);
+            Some((live.or_else(|| kept().filter(|_| number > 0))?, notify::records::threads_of(&*ledger, number).ok()?))
+        });
+        let (incident, threads) = read.await.ok().flatten()?;
+        let told = threads.iter().flat_map(|thread| {
+            thread.told.iter().map(|told| NoticeLine {
+                at: told.at,
+                to: thread.recipient.clone(),
+                kind: told.kind.as_str(),
+                why: told.why.clone(),
+                sent: !thread.shadow,
+            })
+        });
+        let mut notices: Vec<NoticeLine> = told.collect();
+        notices.sort_by(|a, b| (a.at, &a.to).cmp(&(b.at, &b.to)));
+        let case = self.teller.desk.cases.get(&number).cloned().unwrap_or_default();
+        Some(History { incident, notices, case })
+    }
+
+    /// The inbox, the ledger, then the parts that the settings name.
     fn part_health(&self) -> Vec<PartHealth> {
         let inbox = self.parts.inbox.borrow();
         let left = inbox.certificate_expires_at.map(|at| at.since(self.parts.clock.now()));
@@ -158,7 +336,15 @@ impl Lookout {
             done_total: inbox.agents.values().map(|a| a.received_batches).sum(),
             failed_total: inbox.set_aside + inbox.not_set_aside + inbox.stranger_messages,
         };
-        std::iter::once(mqtt).chain(self.parts.parts.iter().map(|p| p.borrow().clone())).collect()
+        let ledger = PartHealth {
+            name: "ledger",
+            ok: self.memory.ledger_error.is_none() && inbox.store_error.is_none(),
+            detail: self.memory.ledger_error.clone().or_else(|| inbox.store_error.clone()),
+            waiting: self.memory.unsaved.len() as u64,
+            done_total: inbox.agents.values().map(|a| a.samples).sum(),
+            failed_total: self.memory.ledger_failures,
+        };
+        [mqtt, ledger].into_iter().chain(self.parts.parts.iter().map(|p| p.borrow().clone())).collect()
     }
 
     /// Writes what the hub derives (links, sites) into the ledger, once a poll interval, for the sinks.
@@ -170,12 +356,11 @@ impl Lookout {
         let samples = derived_samples(view);
         let ledger = self.parts.ledger.clone();
         let stored = tokio::task::spawn_blocking(move || ledger.store_own(&samples, now)).await;
-        match stored {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "derived figures not stored");
-            }
-            Err(error) => tracing::error!(%error, "derived figures not stored"),
+        // A blocking task that does not end normally: the runtime is going away.
+        if let Ok(stored) = stored
+            && self.noted("derived figures not stored", stored).is_some()
+        {
+            self.ledger_works();
         }
     }
 
@@ -186,31 +371,34 @@ impl Lookout {
         }
         let documents = self.memory.unsaved.clone();
         let ledger = self.parts.ledger.clone();
-        match tokio::task::spawn_blocking(move || ledger.put_documents(&documents)).await {
-            Ok(Ok(())) => {
-                self.memory.unsaved.clear();
-                self.parts.outbox_wake.notify_one();
-            }
-            Ok(Err(error)) => {
-                tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "incidents not written yet");
-                let surplus = self.memory.unsaved.len().saturating_sub(UNSAVED_MAX);
-                self.memory.unsaved.drain(..surplus);
-            }
-            Err(error) => tracing::error!(%error, "incidents not written yet"),
+        let Ok(written) = tokio::task::spawn_blocking(move || ledger.put_documents(&documents)).await else { return };
+        if self.noted("incidents not written yet", written).is_some() {
+            self.memory.unsaved.clear();
+            self.parts.outbox_wake.notify_one();
+            self.ledger_works();
+        } else {
+            let surplus = self.memory.unsaved.len().saturating_sub(UNSAVED_MAX);
+            self.memory.unsaved.drain(..surplus);
         }
     }
 
-    fn show(&mut self, now: UnixMillis, view: NetworkView) {
-        let patience = self.parts.settings.poll_interval * 3 + Duration::from_secs(10);
+    /// Since when the hub hears nobody: after three intervals and ten seconds without a batch.
+    fn blind_since(&self, now: UnixMillis) -> Option<UnixMillis> {
+        let patience = self.patience();
         let heard = self.memory.last_heard.unwrap_or(self.memory.started_at);
+        (now.since(heard) > patience).then_some(heard)
+    }
+
+    fn show(&mut self, now: UnixMillis, view: NetworkView) {
         let snapshot = Snapshot {
             network: self.parts.network.clone(),
+            blind_since: view.blind_since,
             view: Arc::new(view),
+            proofs: self.memory.proofs.clone(),
             incidents: Arc::new(self.engine.incidents()),
             parts: self.part_health(),
             generated_at: now,
             started_at: self.memory.started_at,
-            blind_since: (now.since(heard) > patience).then_some(heard),
             simulated: self.parts.simulated,
             version: env!("CARGO_PKG_VERSION"),
             agents_expected: self.parts.network.agents().map(|s| s.id.clone()).collect(),

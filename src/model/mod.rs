@@ -1,5 +1,6 @@
 //! The words of the program as types: ids, readings, samples, and the network that the inventory describes. `[P]`
 
+pub mod condition;
 pub mod id;
 pub mod network;
 pub mod part;
@@ -8,6 +9,7 @@ pub mod sample;
 pub mod time;
 pub mod view;
 
+pub use condition::{Condition, Delivery, Severity};
 pub use id::{
     BackhaulId, BackupId, BundleId, CredentialId, DeviceId, EdgeId, LinkId, NetworkId, SectorId, ServiceId, SiteId,
     WispId,

@@ -116,6 +116,8 @@ pub struct Site {
     pub access: Option<String>,
     /// Who is told, if the inventory says so.
     pub contact: Option<String>,
+    /// Who gets a mail about the service of this place; usually nobody.
+    pub contact_email: Vec<String>,
 }
 
 /// A named SNMP credential; the secrets themselves stay outside the inventory.
@@ -222,6 +224,9 @@ pub struct Link {
     pub id: LinkId,
     pub near: DeviceId,
     pub far: DeviceId,
+    /// Tag of the radio that is this end, where the device has several.
+    pub near_radio: Option<String>,
+    pub far_radio: Option<String>,
     pub medium: Medium,
     /// Who runs it; `None`: the Union itself.
     pub wisp: Option<WispId>,
@@ -233,6 +238,22 @@ pub struct Link {
     pub target: Option<Target>,
     /// What a cable or a shaped link can carry at the most, Mbps: near to far, far to near.
     pub declared_mbps: Option<(f64, f64)>,
+}
+
+impl Link {
+    /// The device at the other end, if `device` is at one.
+    pub fn other_end(&self, device: &DeviceId) -> Option<&DeviceId> {
+        match device {
+            end if *end == self.near => Some(&self.far),
+            end if *end == self.far => Some(&self.near),
+            _ => None,
+        }
+    }
+
+    /// Tag of the radio by which `device` is an end of this link, where the inventory names it.
+    pub fn radio_of(&self, device: &DeviceId) -> Option<&str> {
+        if *device == self.near { self.near_radio.as_deref() } else { self.far_radio.as_deref() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

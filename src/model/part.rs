@@ -1,7 +1,7 @@
 //! One agent's part of the inventory: what it needs to measure, and nothing of anybody else.
 //!
 //! Names of places, people, operators, contracts, targets and the devices of other agents stay at the hub. Of the other
-//! end of a link an agent knows the MAC address, which is how a radio names its peer.
+//! end of a link an agent knows how its radio names that peer: mostly the MAC address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -35,8 +35,8 @@ pub struct PartDevice {
     pub ports: Vec<String>,
     /// It is the access point of a sector.
     pub sector: bool,
-    /// MAC addresses of its peers that the inventory knows: those of its sector, else the devices at the other ends of
-    /// its links.
+    /// How it knows its peers, those of its sector or else the devices at the other ends of its links: by MAC address, or
+    /// by the tag of its radio towards them.
     pub peers: BTreeSet<String>,
 }
 
@@ -91,11 +91,20 @@ fn device(network: &Network, device: &Device) -> PartDevice {
     }
 }
 
+/// How a device's peers are known, those of its sector or else the devices at the other ends of its links: by MAC
+/// address, or by the radio towards them that the inventory names.
 fn peers(network: &Network, device: &Device) -> BTreeSet<String> {
     let mac = |id: &DeviceId| network.devices.get(id.as_str())?.mac.clone();
-    if let Some(sector) = network.sector_of(&device.id) {
-        return sector.peers.iter().filter_map(mac).collect();
+    let sector = network.sector_of(&device.id);
+    let mut peers = BTreeSet::new();
+    for link in network.links.values() {
+        let Some(other) = link.other_end(&device.id) else { continue };
+        match (sector, link.radio_of(&device.id)) {
+            (Some(sector), _) if !sector.peers.contains(other) => {}
+            // An access point that tells no addresses of its peers: the inventory names its radio towards this one.
+            (Some(_), Some(radio)) => peers.extend([radio.to_owned()]),
+            _ => peers.extend(mac(other)),
+        }
     }
-    let ends = network.links.values().flat_map(|link| [(&link.near, &link.far), (&link.far, &link.near)]);
-    ends.filter(|(end, _)| **end == device.id).filter_map(|(_, other)| mac(other)).collect()
+    peers
 }

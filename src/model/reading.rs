@@ -26,10 +26,12 @@ pub enum Missing {
     Stale = 10,
     /// Nothing in the inventory or on the device measures this.
     NotMeasured = 11,
+    /// The device offered it until its firmware changed.
+    NoLongerOffered = 12,
 }
 
 impl Missing {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Timeout,
         Self::NotOffered,
         Self::Sentinel,
@@ -41,6 +43,7 @@ impl Missing {
         Self::Refused,
         Self::Stale,
         Self::NotMeasured,
+        Self::NoLongerOffered,
     ];
 
     pub fn code(self) -> u8 {
@@ -65,6 +68,7 @@ impl Missing {
             Self::Refused => "refused",
             Self::Stale => "stale",
             Self::NotMeasured => "not measured",
+            Self::NoLongerOffered => "no longer offered",
         }
     }
 }
@@ -174,6 +178,7 @@ mod tests {
         }
         assert_eq!(Missing::Timeout.code(), 1);
         assert_eq!(Missing::NotMeasured.code(), 11);
+        assert_eq!(Missing::NoLongerOffered.code(), 12);
         assert_eq!(Provenance::Measured.code(), 5);
         assert_eq!(Missing::from_code(0), None);
     }

@@ -99,6 +99,9 @@ pub struct EndView {
     pub airtime_percent: Reading,
     pub capacity_tx_mbps: Reading,
     pub capacity_rx_mbps: Reading,
+    /// The firmware that took the capacity away (or the one in use, where that text has not arrived): only while a
+    /// capacity is missing as [`Missing::NoLongerOffered`]. `Some("")`: since a firmware that the device does not name.
+    pub capacity_not_measurable_since: Option<String>,
     /// Smallest rate of the ports that the inventory names, or of the only port that is up.
     pub port_rate_mbps: Reading,
     pub supply_volts: Reading,
@@ -243,6 +246,29 @@ pub struct ServiceView {
     pub response_ms: Reading,
 }
 
+/// A device as its agent sees it, whether it is the end of a link or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceView {
+    pub site: SiteId,
+    /// It answered SNMP or a ping; `Some(false)` only where its agent is alive to say so.
+    pub answers: Option<bool>,
+    pub loss_percent: Reading,
+    pub rtt_ms_median: Reading,
+    /// Of the port that its link passes through; see [`EndView::port_rate_mbps`].
+    pub port_rate_mbps: Reading,
+    pub supply_volts: Reading,
+    pub battery_percent: Reading,
+    pub on_battery: Option<bool>,
+    pub temperature_celsius: Reading,
+}
+
+/// Echoes to the addresses outside, through a backhaul.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PingView {
+    pub loss_percent: Reading,
+    pub rtt_ms_median: Reading,
+}
+
 /// An agent as the hub sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentView {
@@ -257,6 +283,8 @@ pub struct AgentView {
     pub lost_batches: u64,
     /// Batches set aside because they did not parse.
     pub rejected_batches: u64,
+    /// Messages above what the hub takes from one agent: neither stored nor reported as stored.
+    pub throttled_messages: u64,
     /// Batches that the agent holds and the hub has not stored, as the agent last said.
     pub backlog_batches: Option<u64>,
     pub samples: u64,
@@ -292,6 +320,12 @@ pub struct NetworkView {
     pub sites: BTreeMap<SiteId, SiteView>,
     pub services: Vec<ServiceView>,
     pub agents: BTreeMap<SiteId, AgentView>,
+    /// Devices of which anything was ever heard.
+    pub devices: BTreeMap<DeviceId, DeviceView>,
+    /// Of the backhauls that are watched from inside.
+    pub outside: BTreeMap<BackhaulId, PingView>,
+    /// The hub hears nobody, since then: nothing can be judged.
+    pub blind_since: Option<UnixMillis>,
 }
 
 impl NetworkView {

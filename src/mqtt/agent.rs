@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
 
 use super::client::{self, EVENTS_MAX, LinkConfig, LinkEvent, Message, Requests, chain};
 use super::inflight::{BACKLOG_BITS_PER_SECOND, Inflight, Send};
@@ -142,6 +143,8 @@ struct Worker {
     boot: u64,
     inflight: Inflight,
     link: Option<Requests>,
+    /// The run of the hub whose account of what is stored holds.
+    account_of: Option<Uuid>,
     /// Not durable yet.
     waiting: VecDeque<NewBatch>,
     /// No attempt on the disk before this.
@@ -171,6 +174,7 @@ impl Worker {
             boot: rand::random(),
             inflight: Inflight::new(BACKLOG_BITS_PER_SECOND, now),
             link: None,
+            account_of: None,
             waiting: VecDeque::new(),
             disk_pause_until: None,
             upkeep_at: now,
@@ -398,16 +402,30 @@ impl Worker {
             return Ok(());
         }
         let another_ledger = spool.ledger().is_some_and(|known| known != stored.ledger);
+        let another_run = stored.boot.is_some() && stored.boot != self.account_of;
+        let pending_before = spool.pending();
+        self.account_of = stored.boot.or(self.account_of);
         let ranges = self.inflight.believable(&stored.ranges);
-        let heard = self.on_disk(move |spool| spool.hear_stored(stored.ledger, &ranges)).await?;
+        let job = move |spool: &mut Spool| {
+            if another_run {
+                spool.doubt_stored();
+            }
+            spool.hear_stored(stored.ledger, &ranges)
+        };
+        let heard = self.on_disk(job).await?;
         if let Err(e) = heard {
             self.disk_failed(&e);
         }
-        if another_ledger {
-            tracing::warn!(ledger = %stored.ledger, "the hub has a new ledger: all that is held is sent again");
-        }
         let spool = self.spool.as_ref().context("the spool was lost in an interrupted job")?;
-        self.inflight.stored(|seq| spool.pending_from(seq) == Some(seq), another_ledger);
+        let wanted_again = spool.pending().saturating_sub(pending_before);
+        if wanted_again > 0 {
+            tracing::warn!(
+                ledger = %stored.ledger,
+                batches = wanted_again,
+                "the hub's ledger is new, or comes from a backup: what it lacks is sent again"
+            );
+        }
+        self.inflight.stored(|seq| spool.pending_from(seq) == Some(seq), another_ledger || another_run);
         Ok(())
     }
 
@@ -448,9 +466,10 @@ impl Worker {
             encoding: Encoding::Gzip,
             crc: record.crc,
         };
-        let bytes = record.payload.len();
         let topic = self.topics.agent(&self.config.agent, Channel::Data);
-        if link.try_publish(&topic, false, record.payload, header.to_properties()).is_err() {
+        let properties = header.to_properties();
+        let bytes = wire_bytes(&topic, &properties, record.payload.len());
+        if link.try_publish(&topic, false, record.payload, properties).is_err() {
             return Ok(false);
         }
         self.inflight.sent(what, bytes, self.clock.mono());
@@ -464,7 +483,7 @@ impl Worker {
         self.upkeep_at = mono + UPKEEP;
         let job = move |spool: &mut Spool| {
             let clock = ClockQuality::judge(now, Path::new(TIMESYNC_MARK).exists());
-            (spool.evict_aged(now, clock, mono).and_then(|()| spool.save_if_dirty()), clock)
+            (spool.upkeep(now, clock, mono), clock)
         };
         let (kept, clock) = self.on_disk(job).await?;
         self.status.clock = clock;
@@ -536,6 +555,15 @@ async fn part_changed(state: &mut Option<watch::Receiver<PartState>>) {
         }
         None => std::future::pending().await,
     }
+}
+
+/// Bytes that a publication takes on the wire: MQTT 5's fixed header, packet id and property length (at most 11), five
+/// for each user property (MQTT 5, 3.3), and what TLS 1.3 (RFC 8446, 5.2) adds to a record.
+fn wire_bytes(topic: &str, properties: &[(String, String)], payload: usize) -> usize {
+    const FIXED: usize = 11 + 2;
+    const TLS: usize = 22;
+    let properties: usize = properties.iter().map(|(name, value)| 5 + name.len() + value.len()).sum();
+    FIXED + topic.len() + properties + payload + TLS
 }
 
 /// Packs payloads; the figure counts lines that are too long for any batch.

@@ -13,6 +13,9 @@
 //! **Conflicts**: the same key with another checksum means that two agents use one name. The first batch stays, the
 //! other is set aside.
 //!
+//! **Floods**: what an agent sends above [`Limit`] is counted and let go, unread. It is not reported as stored, so an
+//! agent in good order would send it again.
+//!
 //! **Strangers**: names that the inventory does not know are counted, set aside, and never stored or answered.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +29,7 @@ use uuid::Uuid;
 
 use super::client::{self, EVENTS_MAX, LinkConfig, LinkEvent, Message, Requests, chain};
 use super::judged::{Arrived, Judged, judge, store_all};
+use super::limit::Limit;
 use super::parts::Parts;
 use super::track::Track;
 use crate::config::secret::SecretSource;
@@ -35,7 +39,7 @@ use crate::model::{MonoMillis, NetworkId, SiteId, UnixMillis};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
 use crate::store::{BatchStore, StoreOutcome};
-use crate::wire::state::{self, AgentState, HubState};
+use crate::wire::state::{self, AgentState, HubState, Stored};
 use crate::wire::topic::{Channel, Parsed, Topics};
 
 /// Batches in one transaction.
@@ -157,6 +161,7 @@ struct Worker {
     shutdown: Shutdown,
     link: Option<Requests>,
     tracks: BTreeMap<SiteId, Track>,
+    limits: BTreeMap<SiteId, Limit>,
     health: InboxHealth,
     set_aside: Allowance,
     presences: Allowance,
@@ -200,6 +205,7 @@ impl Worker {
             shutdown,
             link: None,
             tracks,
+            limits: BTreeMap::new(),
             health: InboxHealth::default(),
             presences: Allowance::new(PRESENCES_PER_MINUTE),
             parts: parts.parts,
@@ -267,6 +273,7 @@ impl Worker {
     async fn sort(&mut self, message: Message, group: &mut Vec<Arrived>) -> anyhow::Result<()> {
         let received_at = self.clock.now();
         match self.topics.parse(message.topic()) {
+            Some(Parsed::Agent(name, _)) if self.is_flood(name, message.payload().len()) => {}
             Some(Parsed::Agent(name, channel)) => match (self.tracks.get_key_value(name), channel) {
                 (Some((agent, _)), Channel::Data) => {
                     let agent = agent.clone();
@@ -285,6 +292,20 @@ impl Worker {
         }
         self.ack(&message).await;
         Ok(())
+    }
+
+    /// Whether an agent that the inventory knows sends more than is taken from one.
+    fn is_flood(&mut self, name: &str, bytes: usize) -> bool {
+        let Ok(agent) = SiteId::parse(name) else { return false };
+        let Some(track) = self.tracks.get_mut(&agent) else { return false };
+        let now = self.clock.mono();
+        if self.limits.entry(agent.clone()).or_insert_with(|| Limit::new(now)).take(bytes, now) {
+            return false;
+        }
+        if track.throttled() {
+            tracing::error!(%agent, "the agent sends more than the hub takes from one: the rest is let go");
+        }
+        true
     }
 
     async fn hear_state(&mut self, agent: SiteId, payload: &[u8]) -> anyhow::Result<()> {
@@ -379,6 +400,7 @@ impl Worker {
     async fn publish_stored(&self, agent: &SiteId) {
         let stored = self.tracks.get(agent).and_then(|t| t.stored(self.ledger));
         if let (Some(link), Some(stored)) = (&self.link, stored) {
+            let stored = Stored { boot: Some(self.config.boot), ..stored };
             let topic = self.topics.agent(agent, Channel::Stored);
             let _ = link.publish(&topic, true, state::encode(&stored)).await;
         }

@@ -3,7 +3,7 @@
 use super::client::Message;
 use super::inbox::Parse;
 use crate::model::{SiteId, UnixMillis};
-use crate::store::{BatchStore, IncomingBatch, StoreError, StoreOutcome};
+use crate::store::{BatchOrigin, BatchStore, IncomingBatch, StoreError, StoreOutcome};
 use crate::wire::batch::{BatchHeader, Encoding, gzip, unpack};
 
 /// A message on `<agent>/data` of an agent that is known.
@@ -70,5 +70,13 @@ fn incoming(one: &Judged) -> Option<IncomingBatch> {
         sent_at: header.sent_at,
         n_samples: one.n_samples,
         packed,
+        origin: BatchOrigin {
+            boot: header.boot,
+            mono_ms: header.mono_ms,
+            made_at: header.made_at,
+            clock: header.clock,
+            fresh: header.fresh,
+            first: header.first,
+        },
     })
 }

@@ -13,13 +13,20 @@ pub mod inflight;
 #[cfg(feature = "hub")]
 pub mod broker;
 #[cfg(feature = "hub")]
+pub mod gate;
+#[cfg(feature = "hub")]
 pub mod inbox;
 #[cfg(feature = "hub")]
 mod judged;
 #[cfg(feature = "hub")]
+mod limit;
+#[cfg(feature = "hub")]
 pub mod parts;
 #[cfg(feature = "hub")]
 mod track;
+
+#[cfg(all(test, feature = "hub"))]
+mod model_check;
 
 use crate::model::{NetworkId, SiteId};
 

@@ -20,7 +20,7 @@ const RANGES_MAX: usize = 65_536;
 /// Over how long the smallest delay is taken: DESIGN's ten minutes, minute by minute.
 const CLOCK_WINDOW_MINUTES: i64 = 10;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Epoch {
     number: u64,
     stored: RangeSet,
@@ -31,14 +31,19 @@ struct Epoch {
 impl Epoch {
     /// Numbers that the agent does not hold any more and the hub never stored. In an epoch that is over it holds none.
     fn lost(&self, over: bool) -> u64 {
+        self.lost_numbers(over).len()
+    }
+
+    fn lost_numbers(&self, over: bool) -> RangeSet {
         let end = if over { self.stored.last().map_or(0, |last| last.saturating_add(1)) } else { 0 };
-        let below = self.first.max(end);
-        below.saturating_sub(1).saturating_sub(self.stored.intersect_from(1).intersect_below(below).len())
+        let mut below = RangeSet::new();
+        below.insert_range(1, self.first.max(end).saturating_sub(1));
+        below.subtract(&self.stored)
     }
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Track {
     view: AgentView,
     /// The current one last.
@@ -64,6 +69,7 @@ impl Track {
                 duplicate_batches: 0,
                 lost_batches: 0,
                 rejected_batches: 0,
+                throttled_messages: 0,
                 backlog_batches: None,
                 samples: 0,
                 clock_error_ms: None,
@@ -117,6 +123,12 @@ impl Track {
         self.view.rejected_batches += 1;
     }
 
+    /// A message was above what is taken from one agent; says whether it is the first.
+    pub fn throttled(&mut self) -> bool {
+        self.view.throttled_messages += 1;
+        self.view.throttled_messages == 1
+    }
+
     /// The batch of an [`Self::outcome`] did not parse.
     pub fn rejected(&mut self) {
         self.view.rejected_batches += 1;
@@ -168,6 +180,13 @@ impl Track {
         }
     }
 
+    /// Numbers that are proved to be lost, of each epoch that is remembered; the current one last.
+    #[cfg(test)]
+    pub fn lost(&self) -> Vec<(u64, RangeSet)> {
+        let current = self.epochs.len().saturating_sub(1);
+        self.epochs.iter().enumerate().map(|(at, e)| (e.number, e.lost_numbers(at != current))).collect()
+    }
+
     /// What to tell the agent: of the epoch that it used last.
     pub fn stored(&self, ledger: Uuid) -> Option<Stored> {
         let epoch = self.epochs.back()?;
@@ -176,13 +195,13 @@ impl Track {
             // The agent frees its spool from the oldest batch on, so the lowest ranges that it can use are the ones.
             ranges = ranges.intersect_from(epoch.first).lowest(RANGES_SENT_MAX);
         }
-        Some(Stored { ledger, epoch: epoch.number, ranges, received_at: self.last_received })
+        Some(Stored { ledger, epoch: epoch.number, ranges, received_at: self.last_received, boot: None })
     }
 }
 
 /// Smallest received − sent of each of the last minutes: network delay less the agent's clock error, and the delay is
 /// never negative.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Delays {
     /// Minute of arrival by the hub's clock, and smallest difference in ms.
     minutes: VecDeque<(i64, i64)>,

@@ -1,39 +1,65 @@
-//! From incidents to mails: who is told (`decide`, pure), in which words (`render`, pure), and how it gets there
-//! (`outbox`, over `smtp` or into a `maildir`).
+//! From incidents to mails: who is told what, and why (`policy`, pure), in which words (`render`, pure), and how it
+//! gets there (`outbox`, over `smtp` or into a `maildir`).
 //!
-//! A mail is written to the store in the same transaction as the incident that it is about, before anything is tried;
-//! its Message-ID is fixed there. It is marked after the server took it.
+//! A mail is written to the store in the same transaction as the incident that it is about and the record of who was
+//! told (`log`), before anything is tried; its Message-ID is fixed there. It is marked after the server took it.
 
 mod blocks;
-pub mod decide;
+pub mod calendar;
+mod contact;
+pub mod digest;
+mod generic;
+mod letters;
+pub mod log;
 pub mod maildir;
 mod message;
 pub mod outbox;
+pub mod policy;
 pub mod records;
 pub mod render;
 pub mod smtp;
 mod staff;
 pub mod step;
 mod story;
+mod updates;
 mod wisp;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{UnixMillis, WispId};
+use crate::model::{SiteId, UnixMillis, WispId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
     Opened,
+    /// Nobody took charge in time.
+    Escalated,
     Closed,
+    Changed,
+    Reminder,
+    /// Several notices in one mail, beyond the mails an hour of a recipient.
+    Summary,
+    /// Every morning: what is worth no mail of its own.
+    Digest,
+    /// Every morning of the running-in: what would have been sent.
+    RodaggioDigest,
+    /// An address was refused for good.
+    Undeliverable,
 }
 
 impl NoticeKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
+            Self::Escalated => "escalated",
             Self::Closed => "closed",
+            Self::Changed => "changed",
+            Self::Reminder => "reminder",
+            Self::Summary => "summary",
+            Self::Digest => "digest",
+            Self::RodaggioDigest => "rodaggio_digest",
+            Self::Undeliverable => "undeliverable",
         }
     }
 }
@@ -44,12 +70,8 @@ pub enum Recipient {
     Wisp(WispId),
     /// Index into the inventory's staff.
     Staff(usize),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoticeRequest {
-    pub recipient: Recipient,
-    pub kind: NoticeKind,
+    /// Those whom the inventory names at a site.
+    Contact(SiteId),
 }
 
 /// A mail as it is stored and sent. Everything that a mail program threads by is fixed here.
@@ -70,7 +92,7 @@ pub struct Mail {
     /// RFC 2919.
     pub list_id: String,
     pub date: UnixMillis,
-    /// `VED-147`.
+    /// `VED-147`; of a mail about several the first, of one about none empty.
     pub incident: String,
     pub kind: NoticeKind,
 }

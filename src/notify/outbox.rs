@@ -17,8 +17,9 @@ use rand::Rng as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::log::Refused;
 use super::message::{self, Ready};
-use super::records::{MAIL_BROKEN, MAIL_OUT, MAIL_SENT, MailRecord, record_document, removal, sent};
+use super::records::{MAIL_BROKEN, MAIL_OUT, MAIL_SENT, MailRecord, record_document, refused_document, removal, sent};
 use super::smtp::{self, SendError, Session};
 use super::{Mail, maildir};
 use crate::config::secret::SecretSource;
@@ -356,7 +357,11 @@ impl Outbox {
         let documents = self
             .unwritten
             .values()
-            .flat_map(|record| [removal(MAIL_OUT, &record.mail.id), record_document(MAIL_SENT, record)])
+            .flat_map(|record| {
+                [removal(MAIL_OUT, &record.mail.id), record_document(MAIL_SENT, record)]
+                    .into_iter()
+                    .chain(refusals(record))
+            })
             .collect();
         self.put(documents).await?;
         self.unwritten.clear();
@@ -431,6 +436,20 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     let ended = tokio::task::spawn_blocking(call).await;
     ended.unwrap_or_else(|e| Err(StoreError::Database { step: "a call did not end", source: Box::new(e) }))
+}
+
+/// What the staff is to be told of: one document for each address that was refused.
+fn refusals(record: &MailRecord) -> impl Iterator<Item = Document> {
+    record.refused.iter().map(|(address, why)| {
+        refused_document(&Refused {
+            id: format!("{} {address}", record.mail.id),
+            address: address.clone(),
+            why: why.clone(),
+            at: record.done_at.unwrap_or(record.mail.date),
+            incident: record.mail.incident.clone(),
+            reported_at: None,
+        })
+    })
 }
 
 fn refuse_rest(record: &mut MailRecord, why: &str) {

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Mail;
-use crate::alert::Incident;
+use super::log::{Log, Mailbox, Refused, Thread};
+use crate::alert::desk::{Case, Desk, Rodaggio, Touched, Window};
+use crate::alert::{Incident, Subject};
 use crate::model::UnixMillis;
 use crate::store::{Document, DocumentStore, StoreError};
 
@@ -15,6 +17,20 @@ pub const MAIL_SENT: &str = "mail-sent";
 pub const MAIL_BROKEN: &str = "mail-broken";
 /// Incidents.
 pub const INCIDENT: &str = "incident";
+
+/// What one recipient was told about one incident.
+pub const THREAD: &str = "notice";
+/// What is kept of one recipient.
+pub const MAILBOX: &str = "notice-box";
+/// Addresses that were refused for good.
+pub const REFUSED: &str = "mail-refused";
+/// What people said of one incident.
+pub const CASE: &str = "desk-case";
+/// Announced works.
+pub const WINDOW: &str = "desk-window";
+/// Since when the network is watched, and which operators get mails.
+pub const RODAGGIO: &str = "desk-rodaggio";
+const RODAGGIO_KEY: &str = "state";
 
 /// A mail with what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,8 +57,12 @@ pub fn document(mail: &Mail) -> Document {
 /// leaves nothing.
 pub fn incident_documents(incident: &Incident) -> Vec<Document> {
     let direction = incident.direction.map_or("", |d| d.as_str());
+    let from = match &incident.subject {
+        Subject::Service(_, site) => site.as_str(),
+        _ => "",
+    };
     let pending = format!(
-        "pending {} {} {} {direction}",
+        "pending {} {} {} {direction}{from}",
         incident.condition.as_str(),
         incident.subject.kind(),
         incident.subject.as_str()
@@ -83,4 +103,77 @@ pub(super) fn record_document(kind: &str, record: &MailRecord) -> Document {
 
 pub(super) fn removal(kind: &str, key: &str) -> Document {
     Document { kind: kind.to_owned(), key: key.to_owned(), body: String::new() }
+}
+
+fn json(kind: &str, key: String, value: &impl Serialize) -> Document {
+    let body = serde_json::to_string(value).expect("records are made of texts and finite numbers");
+    Document { kind: kind.to_owned(), key, body }
+}
+
+/// All documents of a kind that can be read; the others are logged.
+fn all<T: serde::de::DeserializeOwned>(store: &dyn DocumentStore, kind: &str) -> Result<Vec<(String, T)>, StoreError> {
+    let read = |d: &Document| match serde_json::from_str(&d.body) {
+        Ok(value) => Some((d.key.clone(), value)),
+        Err(e) => {
+            tracing::error!(kind, key = %d.key, error = %e, "a document in the store cannot be read");
+            None
+        }
+    };
+    Ok(store.documents(kind)?.iter().filter_map(read).collect())
+}
+
+fn numbered(number: u64) -> String {
+    format!("{number:010}")
+}
+
+pub(super) fn thread_document(thread: &Thread) -> Document {
+    json(THREAD, format!("{} {}", numbered(thread.incident), thread.recipient), thread)
+}
+
+pub(super) fn mailbox_document(recipient: &str, mailbox: &Mailbox) -> Document {
+    json(MAILBOX, recipient.to_owned(), mailbox)
+}
+
+pub(super) fn refused_document(refused: &Refused) -> Document {
+    json(REFUSED, refused.id.clone(), refused)
+}
+
+/// The documents of what a command changed.
+pub fn desk_documents(desk: &Desk, touched: Touched) -> Vec<Document> {
+    match touched {
+        Touched::Nothing => Vec::new(),
+        Touched::Case(n) => desk.cases.get(&n).map(|c| json(CASE, numbered(n), c)).into_iter().collect(),
+        Touched::Window(n) => desk.windows.get(&n).map(|w| json(WINDOW, numbered(n), w)).into_iter().collect(),
+        Touched::Rodaggio => vec![json(RODAGGIO, RODAGGIO_KEY.to_owned(), &desk.rodaggio)],
+    }
+}
+
+/// What people said; and, in a new store, the document that says when it was born.
+pub fn desk(store: &dyn DocumentStore, now: UnixMillis) -> Result<(Desk, Option<Document>), StoreError> {
+    let cases = all::<Case>(store, CASE)?.into_iter().map(|(_, case)| (case.incident, case)).collect();
+    let windows = all::<Window>(store, WINDOW)?.into_iter().map(|(_, window)| (window.number, window)).collect();
+    let rodaggio = all::<Rodaggio>(store, RODAGGIO)?.into_iter().next().map(|(_, rodaggio)| rodaggio);
+    let is_new = rodaggio.is_none();
+    let rodaggio = rodaggio.unwrap_or(Rodaggio { born_at: now, ..Rodaggio::default() });
+    let desk = Desk { cases, windows, rodaggio };
+    let born = if is_new { desk_documents(&desk, Touched::Rodaggio) } else { Vec::new() };
+    Ok((desk, born.into_iter().next()))
+}
+
+/// Who was told what.
+pub fn log(store: &dyn DocumentStore) -> Result<Log, StoreError> {
+    let threads = all::<Thread>(store, THREAD)?.into_iter().map(|(_, thread)| thread);
+    Ok(Log::new(threads, all::<Mailbox>(store, MAILBOX)?))
+}
+
+/// Who was told what about one incident.
+pub fn threads_of(store: &dyn DocumentStore, incident: u64) -> Result<Vec<Thread>, StoreError> {
+    let threads = all::<Thread>(store, THREAD)?.into_iter().map(|(_, thread)| thread);
+    Ok(threads.filter(|t| t.incident == incident).collect())
+}
+
+/// Refused addresses, from a time on.
+pub fn refused(store: &dyn DocumentStore, since: UnixMillis) -> Result<Vec<Refused>, StoreError> {
+    let all = all::<Refused>(store, REFUSED)?.into_iter().map(|(_, refused)| refused);
+    Ok(all.filter(|r| r.at >= since).collect())
 }

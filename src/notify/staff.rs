@@ -343,6 +343,7 @@ fn cause(story: &Story<'_>) -> String {
         }
         ProbableCause::PortRate => story.pick("cavo o porta di rete difettosi", "a faulty network cable or port"),
         ProbableCause::Power => story.pick("mancanza di corrente elettrica", "no electric power"),
+        ProbableCause::Equipment => story.pick("un guasto dell’apparato radio", "a fault of the radio device"),
     };
     let place = end.filter(|name| !name.is_empty()).map(|name| match story.language {
         Language::Italian => format!(" a {name}"),

@@ -45,6 +45,18 @@ impl Story<'_> {
         match &self.incident.subject {
             Subject::Edge(edge) => self.edge_name(edge),
             Subject::Site(id) | Subject::Agent(id) => self.site_name(id),
+            Subject::Device(id) => match self.network.devices.get(id.as_str()) {
+                Some(device) => format!("{} ({id})", self.site_name(&device.site)),
+                None => id.to_string(),
+            },
+            Subject::Service(id, from) => {
+                let name = self.network.services.get(id.as_str()).map_or_else(|| id.to_string(), |s| clean(&s.name));
+                format!("{name} {} {}", self.pick("da", "from"), self.site_name(from))
+            }
+            Subject::Backup(id) => {
+                self.network.backups.get(id.as_str()).map_or_else(|| id.to_string(), |b| clean(&b.name))
+            }
+            Subject::Hub => clean(&self.network.name),
         }
     }
 
@@ -246,6 +258,7 @@ impl Story<'_> {
                 self.pick("porta Ethernet negoziata al di sotto del normale", "Ethernet port below its usual rate")
             }
             ProbableCause::Power => self.pick("alimentazione elettrica", "power supply"),
+            ProbableCause::Equipment => self.pick("apparato", "equipment"),
         }
     }
 
@@ -364,6 +377,34 @@ impl Story<'_> {
             (Reason::AirtimeHigh { end, percent }, false) => {
                 let is = tense("is", "was");
                 format!("Air time at {} {is} {}% used.", self.end_name(*end), db(*percent))
+            }
+            (Reason::NoiseRose { end, db: rise }, true) => {
+                format!("Il rumore sul lato {} è salito di {} dB.", self.end_name(*end), db(*rise))
+            }
+            (Reason::NoiseRose { end, db: rise }, false) => {
+                format!("The noise floor at {} rose by {} dB.", self.end_name(*end), db(*rise))
+            }
+            (Reason::ThroughputNearCapacity { percent }, true) => {
+                format!("Il traffico occupa il {} % della capacità.", db(*percent))
+            }
+            (Reason::ThroughputNearCapacity { percent }, false) => {
+                format!("Traffic takes {}% of the capacity.", db(*percent))
+            }
+            (Reason::Hot { end, celsius }, true) => {
+                format!("L’apparato sul lato {} è a {} °C.", self.end_name(*end), db(*celsius))
+            }
+            (Reason::Hot { end, celsius }, false) => {
+                format!("The device at {} is at {} °C.", self.end_name(*end), db(*celsius))
+            }
+            (Reason::FirmwareChanged { end }, true) => {
+                format!("Il firmware sul lato {} è cambiato.", self.end_name(*end))
+            }
+            (Reason::FirmwareChanged { end }, false) => format!("The firmware at {} has changed.", self.end_name(*end)),
+            (Reason::SupplyFell { end, volts }, true) => {
+                format!("Sul lato {} la tensione era scesa di {} V.", self.end_name(*end), db(*volts))
+            }
+            (Reason::SupplyFell { end, volts }, false) => {
+                format!("The supply at {} had fallen by {} V.", self.end_name(*end), db(*volts))
             }
             // The table has the volts.
             (Reason::SupplyGood, _) => return None,

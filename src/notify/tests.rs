@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::decide::decide;
-use super::render::{Sender, render};
-use super::{Mail, NoticeKind, NoticeRequest, Recipient};
+use super::log::{Facts, Log, Refused, Thread, Told, key};
+use super::policy::{self, Notice, Situation, Why};
+use super::render::{Material, Sender, compose, render};
+use super::{Mail, NoticeKind, Recipient};
+use crate::alert::desk::{Act, Command, Desk};
 use crate::alert::incident::*;
+use crate::config::settings::NotifySettings;
 use crate::model::network::*;
 use crate::model::*;
 
@@ -48,6 +51,7 @@ fn network(language: Language) -> Network {
         target: Some(Target { downstream_mbps: 30.0, upstream_mbps: None }),
         access: (id == "murazzano").then(|| "chiavi in municipio, lun–ven 8:30–12:30".into()),
         contact: None,
+        contact_email: Vec::new(),
     };
     let device = |id: &str, site: &str, host: u8| Device {
         id: DeviceId::parse(id).unwrap(),
@@ -73,6 +77,8 @@ fn network(language: Language) -> Network {
         id: LinkId::parse(id).unwrap(),
         near: DeviceId::parse(near).unwrap(),
         far: DeviceId::parse(far).unwrap(),
+        near_radio: None,
+        far_radio: None,
         medium: Medium::Radio,
         wisp: Some(if far.starts_with("igliano") { other.clone() } else { wisp.clone() }),
         cost: 10,
@@ -409,47 +415,6 @@ fn at_a_dark_site_an_operator_reads_only_of_its_own_links() {
 }
 
 #[test]
-fn a_consequence_at_a_dark_site_is_told_to_its_operator_alone() {
-    let network = network(Language::Italian);
-    let mut shared = Incident { caused_by: vec![1], ..dark() };
-    (shared.detail.announced, shared.detail.operator_only) = (false, true);
-    let to = |recipient: Recipient, kind| vec![NoticeRequest { recipient, kind }];
-    assert_eq!(decide(&network, None, &shared), to(wisp(), NoticeKind::Opened));
-    assert_eq!(decide(&network, Some(&shared), &closed(shared.clone())), to(wisp(), NoticeKind::Closed));
-    // It outlives its cause: now the staff hear of it too, and both of its end.
-    let mut alone = Incident { caused_by: Vec::new(), ..shared.clone() };
-    alone.detail.announced = true;
-    assert_eq!(decide(&network, Some(&shared), &alone), to(Recipient::Staff(0), NoticeKind::Opened));
-    assert_eq!(decide(&network, Some(&alone), &closed(alone.clone())).len(), 2);
-}
-
-#[test]
-fn who_is_told_of_what() {
-    let network = network(Language::Italian);
-    let (open, over) = (fade(), closed(fade()));
-    let pending = Incident { detail: Detail::default(), ..fade() };
-    let both = |kind| [wisp(), Recipient::Staff(0)].map(|recipient| NoticeRequest { recipient, kind }).to_vec();
-    assert_eq!(decide(&network, None, &open), both(NoticeKind::Opened));
-    assert_eq!(decide(&network, Some(&pending), &open), both(NoticeKind::Opened));
-    // Once.
-    assert_eq!(decide(&network, Some(&open), &open), []);
-    assert_eq!(decide(&network, Some(&open), &over), both(NoticeKind::Closed));
-    assert_eq!(decide(&network, Some(&over), &over), []);
-    // Whoever was told hears of the end, also if a cause was found since.
-    let explained = Incident { caused_by: vec![1], ..over.clone() };
-    assert_eq!(decide(&network, Some(&open), &explained), both(NoticeKind::Closed));
-    // Never told: no end either.
-    let quiet = |i: &Incident| Incident { detail: Detail { announced: false, ..i.detail.clone() }, ..i.clone() };
-    assert_eq!(decide(&network, Some(&quiet(&open)), &quiet(&over)), []);
-    // Without an operator, or one without an address: the staff.
-    let staff = vec![NoticeRequest { recipient: Recipient::Staff(0), kind: NoticeKind::Opened }];
-    assert_eq!(decide(&network, None, &Incident { wisp: None, ..fade() }), staff);
-    let mut silent = network.clone();
-    silent.wisps.values_mut().for_each(|w| w.email.clear());
-    assert_eq!(decide(&silent, None, &open), staff);
-}
-
-#[test]
 fn a_message_has_the_headers_that_machines_need() {
     let mail = render(
         &network(Language::Italian),
@@ -478,198 +443,5 @@ fn a_message_has_the_headers_that_machines_need() {
     assert_eq!(first.bytes, super::message::build(&mail).unwrap().bytes);
 }
 
-/// The engine and the mails together, on the engine's own test network.
-mod together {
-    use std::collections::BTreeMap;
-    use std::sync::Mutex;
-
-    use proptest::prelude::*;
-
-    use super::SENDER;
-    use crate::alert::Engine;
-    use crate::alert::tests::world::{Cap, MINUTE, START, World, bundle, link};
-    use crate::config::settings::AlertSettings;
-    use crate::model::UnixMillis;
-    use crate::notify::records;
-    use crate::notify::step::{restore, written};
-    use crate::store::{Document, DocumentStore, StoreError};
-
-    #[derive(Default)]
-    struct MemoryStore(Mutex<BTreeMap<(String, String), String>>);
-
-    impl DocumentStore for MemoryStore {
-        fn put_documents(&self, documents: &[Document]) -> Result<(), StoreError> {
-            let mut kept = self.0.lock().unwrap();
-            for document in documents {
-                let key = (document.kind.clone(), document.key.clone());
-                if document.body.is_empty() {
-                    kept.remove(&key);
-                } else {
-                    kept.insert(key, document.body.clone());
-                }
-            }
-            Ok(())
-        }
-
-        fn documents(&self, kind: &str) -> Result<Vec<Document>, StoreError> {
-            let kept = self.0.lock().unwrap();
-            let of_kind = kept.iter().filter(|((k, _), _)| k == kind);
-            let document = |((kind, key), body): (&(String, String), &String)| Document {
-                kind: kind.clone(),
-                key: key.clone(),
-                body: body.clone(),
-            };
-            Ok(of_kind.map(document).collect())
-        }
-    }
-
-    struct Hub {
-        world: World,
-        store: MemoryStore,
-        engine: Engine,
-        now: UnixMillis,
-        mails: Vec<String>,
-    }
-
-    impl Hub {
-        fn new() -> Self {
-            let store = MemoryStore::default();
-            let engine = Self::engine(&store);
-            let mut hub = Self { world: World::new(), store, engine, now: START, mails: Vec::new() };
-            hub.step();
-            hub
-        }
-
-        fn engine(store: &MemoryStore) -> Engine {
-            let (incidents, memory) = restore(store).unwrap();
-            Engine::new(AlertSettings::default(), World::network(), incidents, 1)
-                .with_interval(MINUTE)
-                .with_memory(memory)
-        }
-
-        fn step(&mut self) {
-            self.now = self.now + MINUTE;
-            let before = self.engine.incidents();
-            let changed = self.engine.step(self.now, &self.world.view(self.now), &self.world);
-            let memory = self.engine.memory_to_write();
-            let written = written(&self.world.own_network(), &before, &changed, memory, self.now, Some(&SENDER));
-            self.store.put_documents(&written.documents).unwrap();
-            self.mails.extend(written.mails.iter().map(|m| format!("{} {} {}", m.to[0], m.kind.as_str(), m.incident)));
-        }
-
-        fn minutes(&mut self, n: usize, restarts: bool) {
-            for _ in 0..n {
-                self.step();
-                if restarts {
-                    self.engine = Self::engine(&self.store);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn one_cause_one_mail_to_each_and_one_at_the_end() {
-        let mut hub = Hub::new();
-        hub.world.set(&link("trunk"), Cap::Down);
-        hub.minutes(60, false);
-        hub.world.set(&link("trunk"), Cap::Mbps(300.0));
-        hub.minutes(60, false);
-        let expected = [
-            "noc@langhenet.example opened VED-1",
-            "tecnico@unione.example opened VED-1",
-            "noc@langhenet.example closed VED-1",
-            "tecnico@unione.example closed VED-1",
-        ];
-        assert_eq!(hub.mails, expected);
-        // Every mail waits in the outbox, and nothing is left among the pending.
-        assert_eq!(hub.store.documents(records::MAIL_OUT).unwrap().len(), 4);
-        assert!(hub.store.documents(records::INCIDENT).unwrap().iter().all(|d| !d.key.starts_with("pending")));
-    }
-
-    fn power_cut(belbo: &[&str]) -> (Hub, Vec<String>) {
-        let mut hub = Hub::new();
-        hub.world.belbo = belbo.iter().map(|id| link(id)).collect();
-        hub.engine.set_network(hub.world.own_network());
-        hub.world.cut_power("relay");
-        hub.minutes(60, false);
-        hub.world.restore_power("relay");
-        hub.minutes(60, false);
-        let mails = hub.mails.clone();
-        (hub, mails)
-    }
-
-    #[test]
-    fn a_site_without_power_is_one_mail_to_each() {
-        let (_, mails) = power_cut(&[]);
-        let expected = [
-            "noc@langhenet.example opened VED-1",
-            "tecnico@unione.example opened VED-1",
-            "noc@langhenet.example closed VED-1",
-            "tecnico@unione.example closed VED-1",
-        ];
-        assert_eq!(mails, expected);
-    }
-
-    #[test]
-    fn at_a_shared_site_each_operator_hears_of_its_own() {
-        let (hub, mut mails) = power_cut(&["to-alba", "to-bene"]);
-        let expected = [
-            "noc@belbo.example closed VED-2",
-            "noc@belbo.example opened VED-2",
-            "noc@langhenet.example closed VED-1",
-            "noc@langhenet.example opened VED-1",
-            "tecnico@unione.example closed VED-1",
-            "tecnico@unione.example opened VED-1",
-        ];
-        mails.sort();
-        assert_eq!(mails, expected);
-        // Neither is shown what is the other's.
-        let texts: Vec<(String, String)> = hub
-            .store
-            .documents(records::MAIL_OUT)
-            .unwrap()
-            .iter()
-            .map(|d| serde_json::from_str::<records::MailRecord>(&d.body).unwrap().mail)
-            .map(|mail| (mail.to[0].clone(), format!("{}\n{}\n{}", mail.subject, mail.text, mail.html)))
-            .collect();
-        for (to, text) in texts {
-            let (own, foreign) = match to.as_str() {
-                "noc@langhenet.example" => ("relay–ceva", ["relay–alba", "relay–bene"].as_slice()),
-                "noc@belbo.example" => ("relay–bene", ["relay–ceva", "hub–relay"].as_slice()),
-                _ => continue,
-            };
-            assert!(!text.contains("non risponde alcun") || text.contains(own), "{text}");
-            assert!(foreign.iter().all(|name| !text.contains(name)), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_bundle_on_its_backup_is_one_mail() {
-        let mut hub = Hub::new();
-        hub.world.set(&link("main"), Cap::Down);
-        hub.minutes(60, false);
-        assert_eq!(hub.world.caps[&bundle("pair")], Cap::Mbps(20.0));
-        hub.world.set(&link("main"), Cap::Mbps(200.0));
-        hub.minutes(60, false);
-        assert_eq!(hub.mails.len(), 4, "{:?}", hub.mails);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
-
-        #[test]
-        fn restarts_change_no_mail(story in prop::collection::vec((0..5usize, 0..4usize, 1..25usize), 1..12)) {
-            let edges = ["trunk", "to-alba", "to-bene", "main", "spare"];
-            let caps = [Cap::Mbps(300.0), Cap::Mbps(25.0), Cap::Down, Cap::Unknown];
-            let play = |restarts: bool| {
-                let mut hub = Hub::new();
-                for (edge, cap, minutes) in &story {
-                    hub.world.set(&link(edges[*edge]), caps[*cap]);
-                    hub.minutes(*minutes, restarts);
-                }
-                hub.mails
-            };
-            prop_assert_eq!(play(false), play(true));
-        }
-    }
-}
+mod policy_tests;
+mod together;

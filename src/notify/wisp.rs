@@ -361,6 +361,8 @@ fn check(story: &Story<'_>) -> String {
         (ProbableCause::PortRate, false) => format!("Check cable, port and PoE injector{end}."),
         (ProbableCause::Power, true) => format!("Verifica dell’alimentazione{end}."),
         (ProbableCause::Power, false) => format!("Check the power supply{end}."),
+        (ProbableCause::Equipment, true) => format!("Verifica dell’apparato e del suo firmware{end}."),
+        (ProbableCause::Equipment, false) => format!("Check the device and its firmware{end}."),
         (ProbableCause::Unknown, true) => "Verifica degli apparati sui due lati.".into(),
         (ProbableCause::Unknown, false) => "Check the devices at both ends.".into(),
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use async_snmp::v3::{DesSaltState, PersistedDesSaltState};
 use async_snmp::{Auth, EngineCache, MasterKeys, UsmConfig};
 
 use crate::config::secret::{Secret, SecretError, SecretSource};
@@ -25,6 +26,8 @@ pub struct UsmAccess {
     passwords: (Option<(AuthProtocol, Secret)>, Option<(PrivProtocol, Secret)>),
     keys: Option<MasterKeys>,
     engines: Arc<EngineCache>,
+    /// Of a user with DES: where the salts of its packets have got to.
+    des_salt: Option<DesSaltState>,
 }
 
 /// Why a credential cannot be used.
@@ -77,7 +80,10 @@ impl Access {
             }
         };
         let passwords = (auth.cloned(), privacy.cloned());
-        Ok(Self::V3(UsmAccess { user: user.to_owned(), passwords, keys, engines: Arc::new(EngineCache::new()) }))
+        let des = privacy.is_some_and(|(protocol, _)| *protocol == PrivProtocol::Des);
+        let des_salt = if des { Some(fresh_salt()?) } else { None };
+        let engines = Arc::new(EngineCache::new());
+        Ok(Self::V3(UsmAccess { user: user.to_owned(), passwords, keys, engines, des_salt }))
     }
 
     /// The version that the credential is written for.
@@ -86,6 +92,14 @@ impl Access {
             Self::V1 { .. } => Version::V1,
             Self::V2c { .. } => Version::V2c,
             Self::V3(_) => Version::V3,
+        }
+    }
+
+    /// The salts of a user with DES.
+    pub(super) fn des_salt(&self) -> Option<DesSaltState> {
+        match self {
+            Self::V3(usm) => usm.des_salt.clone(),
+            Self::V1 { .. } | Self::V2c { .. } => None,
         }
     }
 
@@ -138,6 +152,8 @@ pub enum Version {
 }
 
 impl Version {
+    pub const ALL: [Self; 3] = [Self::V1, Self::V2c, Self::V3];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::V1 => "v1",
@@ -145,6 +161,15 @@ impl Version {
             Self::V3 => "v3",
         }
     }
+}
+
+/// Salts must not repeat under one key (RFC 3414, section 8.1.1.1). Nothing is kept for it between two starts: the
+/// half that says how often this engine started is drawn instead, one in two thousand million.
+fn fresh_salt() -> Result<DesSaltState, AccessError> {
+    let drawn = rand::random_range(1..i32::MAX.unsigned_abs() - 1);
+    let before = PersistedDesSaltState::new(drawn).map_err(|e| AccessError::Keys(e.to_string()))?;
+    DesSaltState::restart(before, |_| Ok::<(), std::convert::Infallible>(()))
+        .map_err(|e| AccessError::Keys(e.to_string()))
 }
 
 fn long_enough<'a>(password: &'a Secret, which: &'static str) -> Result<&'a [u8], AccessError> {

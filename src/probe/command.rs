@@ -89,6 +89,11 @@ pub async fn probe(options: ProbeOptions) -> Result<ProbeReport, ProbeError> {
     let silent = |error| ProbeError::Silent { address, error };
     let work = async {
         let mut polled = poller.poll(&*clock).await.map_err(silent)?;
+        // Nobody has told which of its peers is meant: then each is shown.
+        if polled.radios.iter().any(Radio::is_ambiguous) {
+            poller.read_everybody();
+            polled = poller.poll(&*clock).await.map_err(silent)?;
+        }
         if waits_for_rates(&polled) {
             tokio::time::sleep(RATE_SPAN).await;
             // What was read stands even if the device falls silent now.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::memory::{DeviceMemory, Lost};
 use super::port::{self, IF_TYPE, INTERFACES_MAX, Port, Ports};
 use super::radio::{
     self, Decoded, Family, Info, Radio, Rows, SYS_DESCR, SYS_OBJECT_ID, SYS_UP_TIME, Scope, Table, identify,
@@ -33,8 +34,16 @@ pub struct Manner {
     pub ports: Vec<String>,
     /// It is the access point of a sector.
     pub sector: bool,
-    /// MAC addresses of its peers that the inventory knows.
+    /// How the inventory knows its peers: by MAC address, or by the tag of the radio towards them.
     pub peers: BTreeSet<String>,
+    /// Read every peer, whoever it is.
+    pub everybody: bool,
+}
+
+impl Manner {
+    fn scope<'a>(&'a self, rows: &'a Rows) -> Scope<'a> {
+        Scope { rows, sector: self.sector, peers: &self.peers, everybody: self.everybody }
+    }
 }
 
 impl PartialEq for Manner {
@@ -67,6 +76,8 @@ pub struct Polled {
     pub ports: Vec<Port>,
     /// Fields of the measurement `power`.
     pub power: BTreeMap<&'static str, Reading>,
+    /// Radios whose capacity a firmware took away; `vedetta probe`, which remembers nothing, cannot tell.
+    pub capacity_lost: Lost,
 }
 
 /// What is known of a device.
@@ -101,6 +112,11 @@ impl<S: SnmpGet> Poller<S> {
     /// Whether the next poll has nothing to learn first.
     pub fn is_known(&self) -> bool {
         self.known.as_ref().is_some_and(|k| k.learnt_at.is_some())
+    }
+
+    /// From now on every peer is read, as if the device were the access point of a sector that is all ours.
+    pub fn read_everybody(&mut self) {
+        (self.manner.sector, self.manner.everybody) = (true, true);
     }
 
     /// One question of one object: is it there?
@@ -212,7 +228,7 @@ impl<S: SnmpGet> Poller<S> {
     async fn ask(&mut self) -> Result<Answers, SnmpError> {
         let mut oids: Vec<Oid> = vec![SYS_UP_TIME.into()];
         if let Some(known) = &self.known {
-            let scope = Scope { rows: &known.rows, sector: self.manner.sector, peers: &self.manner.peers };
+            let scope = self.manner.scope(&known.rows);
             oids.extend((known.identity.family.requests)(&scope));
             oids.extend(known.ports.requests());
         }
@@ -235,7 +251,7 @@ impl<S: SnmpGet> Poller<S> {
 
     fn read(&mut self, answers: &Answers, at: UnixMillis, mono: MonoMillis) -> Polled {
         let known = self.known.as_mut().expect("a poll asks only after learning");
-        let scope = Scope { rows: &known.rows, sector: self.manner.sector, peers: &self.manner.peers };
+        let scope = self.manner.scope(&known.rows);
         let family = known.identity.family;
         let Decoded { mut radios, power, stale, suspect } = (family.decode)(answers, &scope);
         for radio in &mut radios {
@@ -271,7 +287,19 @@ impl<S: SnmpGet> Poller<S> {
             radios,
             ports: known.ports.read(answers, mono),
             power,
+            capacity_lost: Lost::new(),
         }
+    }
+
+    /// Judges what was polled by what is remembered of the device. Returns what is to be remembered, if that is news.
+    pub fn remember(&self, polled: &mut Polled, before: &DeviceMemory) -> Option<DeviceMemory> {
+        let mut memory = before.clone();
+        let sector = self.manner.sector;
+        // Of a sector's former peers nothing is said: the inventory may have dropped them.
+        let ours = |tag: &str| if sector { self.manner.peers.contains(tag) } else { true };
+        polled.capacity_lost = memory.judge(&polled.identity, &mut polled.radios, ours);
+        memory.speech = self.session.speech().or(memory.speech);
+        (memory != *before).then_some(memory)
     }
 }
 

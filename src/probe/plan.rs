@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::access::{Access, AccessError};
 use super::device::Manner;
 use super::radio;
+use super::recall::Memories;
 use crate::config::secret::SecretSource;
 use crate::model::network::Credential;
 use crate::model::part::{AgentPart, PartDevice};
@@ -27,6 +28,8 @@ pub struct ProbePlan {
     pub services: Vec<ServicePlan>,
     /// Samples that found no room in the queue. Clone it before the plan runs.
     pub dropped: Dropped,
+    /// What is remembered of the devices. Clone it before the plan runs.
+    pub memories: Memories,
 }
 
 /// A count of samples dropped, shared with whoever reports it.
@@ -115,6 +118,7 @@ pub fn plan(
         pings: pings(part),
         services: services(part),
         dropped: Dropped::default(),
+        memories: Memories::default(),
     })
 }
 
@@ -173,7 +177,13 @@ fn device_plan(
         }
     };
     let access = access.get(credential.as_str())?.clone();
-    let manner = Manner { family, ports: device.ports.clone(), sector: device.sector, peers: device.peers.clone() };
+    let manner = Manner {
+        family,
+        ports: device.ports.clone(),
+        sector: device.sector,
+        peers: device.peers.clone(),
+        everybody: false,
+    };
     Some(DevicePlan {
         device: id.clone(),
         site: device.site.clone(),

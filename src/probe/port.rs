@@ -41,9 +41,9 @@ const IF_SPEED_SATURATED: f64 = 4_294_967_295.0;
 /// ifHighSpeed in bps).
 const PORT_RATE_MAX_MBPS: f64 = 100_000.0;
 /// Beginnings of names of interfaces that say ifType 6 and are no Ethernet port.
-const NOT_PORTS: [&str; 23] = [
-    "ath", "bond", "br", "canopy", "dummy", "eoip", "gre", "ifb", "lo", "ovpn", "ppp", "ra", "sit", "team", "teql",
-    "tun", "tap", "ubond", "veth", "vlan", "wg", "wifi", "wl",
+const NOT_PORTS: [&str; 25] = [
+    "air", "ath", "bond", "br", "canopy", "dummy", "eoip", "gre", "ifb", "lo", "ovpn", "ppp", "ra", "rf", "sit",
+    "team", "teql", "tun", "tap", "ubond", "veth", "vlan", "wg", "wifi", "wl",
 ];
 
 /// One interface that may be polled.

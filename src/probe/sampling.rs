@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::device::{Identity, Polled};
+use super::device::Polled;
 use super::exchange::Counts;
 use super::ping::{PingError, PingRound};
 use super::plan::{DevicePlan, ServicePlan};
@@ -91,7 +91,7 @@ impl DeviceSamples {
     }
 
     fn info(&mut self, polled: &Polled, radio: &Radio, mono: MonoMillis) -> Option<Sample> {
-        let texts = texts(&polled.identity, radio);
+        let texts = texts(polled, radio);
         let told = self.told.get(&radio.tag);
         if told.is_some_and(|(before, at)| *before == texts && mono.since(*at) < INFO_AGAIN) {
             return None;
@@ -111,10 +111,12 @@ fn set_all(sample: &mut Sample, readings: &BTreeMap<&'static str, Reading>) {
     }
 }
 
-fn texts(identity: &Identity, radio: &Radio) -> Texts {
+fn texts(polled: &Polled, radio: &Radio) -> Texts {
+    let identity = &polled.identity;
     let mut texts = Texts::from([("profile", identity.family.profile.to_owned())]);
     let optional =
         [("model", &identity.info.model), ("firmware", &identity.info.firmware), ("modulation", &radio.modulation)];
+    texts.extend(polled.capacity_lost.get(&radio.tag).map(|since| ("capacity_lost_firmware", since.clone())));
     texts.extend(optional.into_iter().filter_map(|(field, text)| Some((field, text.clone()?))));
     texts
 }

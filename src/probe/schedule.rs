@@ -16,14 +16,16 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::device::{Poller, silent_radios};
+use super::device::{Polled, Poller, silent_radios};
+use super::memory::DeviceMemory;
 use super::ping::{PingError, Pinger};
 use super::plan::{DevicePlan, Dropped, PingPlan, ProbePlan, ServicePlan};
 use super::radio::Radio;
+use super::recall::Memories;
 use super::sampling::{DeviceSamples, Echoes, Outcome, backhaul_ping, device_ping, service_trial};
 use super::service::{SERVICE_TIMEOUT, ServiceAnswer, ServiceError, ServiceProbe};
 use super::snmp::{Session, SnmpError, SnmpGet as _};
-use crate::model::{Missing, Reading, Sample, SiteId};
+use crate::model::{DeviceId, Missing, Reading, Sample, SiteId};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::{Shutdown, ShutdownSwitch};
 
@@ -38,8 +40,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest a poll may take, and its part of the interval.
 const DEADLINE_MAX: Duration = Duration::from_secs(30);
 const DEADLINE_PART: f64 = 0.8;
-/// The first poll of everything falls within this, however long the interval.
+/// The first poll of everything falls within this, however long the interval ...
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
+/// ... unless more devices than this would be learnt in a second: that takes some 30 packets for each, and a phase
+/// that all share would stay so at every poll.
+const FIRST_A_SECOND: usize = 100;
 /// A silent device is asked at least every so many polls.
 const PAUSE_POLLS_MAX: u32 = 4;
 
@@ -50,6 +55,7 @@ struct Shared {
     interval: Duration,
     samples: mpsc::Sender<Vec<Sample>>,
     dropped: Dropped,
+    memories: Memories,
     clock: SharedClock,
     shutdown: Shutdown,
     /// A newer plan does without this task: it ends between two polls.
@@ -152,6 +158,14 @@ struct Running {
     retired: bool,
 }
 
+/// A task that is to begin.
+struct Next {
+    watch: Watch,
+    shared: Shared,
+    /// Its first poll falls within this.
+    within: Duration,
+}
+
 /// All tasks.
 struct Watches {
     pinger: Arc<dyn Pinger>,
@@ -165,7 +179,7 @@ struct Watches {
     names: HashMap<Id, String>,
     running: BTreeMap<String, Running>,
     /// Begin when the task of the same name has ended: a radio is not asked twice at a time.
-    waiting: BTreeMap<String, (Watch, Shared)>,
+    waiting: BTreeMap<String, Next>,
 }
 
 impl Watches {
@@ -183,17 +197,19 @@ impl Watches {
             }
         }
         self.waiting.clear();
-        for (name, watch) in wanted {
-            match self.running.get(&name) {
-                Some(running) if !running.retired => {}
-                Some(_) => {
-                    let shared = self.shared(plan);
-                    self.waiting.insert(name, (watch, shared));
-                }
-                None => {
-                    let shared = self.shared(plan);
-                    self.start(name, watch, shared);
-                }
+        plan.memories.keep_only(&plan.devices.iter().map(|device| &device.device).collect());
+        let anew: Vec<(String, Watch)> = wanted
+            .into_iter()
+            .filter(|(name, _)| self.running.get(name).is_none_or(|running| running.retired))
+            .collect();
+        let devices = anew.iter().filter(|(_, watch)| matches!(watch, Watch::Device(_))).count();
+        let within = first_within(plan.interval, devices);
+        for (name, watch) in anew {
+            let next = Next { watch, shared: self.shared(plan), within };
+            if self.running.contains_key(&name) {
+                self.waiting.insert(name, next);
+            } else {
+                self.start(name, next);
             }
         }
         Ok(())
@@ -205,16 +221,18 @@ impl Watches {
             interval: plan.interval,
             samples: self.samples.clone(),
             dropped: plan.dropped.clone(),
+            memories: plan.memories.clone(),
             clock: self.clock.clone(),
             shutdown: self.shutdown.clone(),
             retired: self.shutdown.clone(),
         }
     }
 
-    fn start(&mut self, name: String, watch: Watch, mut shared: Shared) {
+    fn start(&mut self, name: String, next: Next) {
+        let Next { watch, mut shared, within } = next;
         let (retire, retired) = Shutdown::new();
         shared.retired = retired;
-        let phase = shared.interval.min(FIRST_WITHIN).mul_f64(self.rng.random::<f64>());
+        let phase = within.mul_f64(self.rng.random::<f64>());
         let handle = match watch.clone() {
             Watch::Device(plan) => self.tasks.spawn(watch_device(plan, shared, phase)),
             Watch::Address(target) => {
@@ -237,11 +255,17 @@ impl Watches {
             return Ok(());
         }
         anyhow::ensure!(retired, "{name} ended by itself");
-        if let Some((watch, shared)) = self.waiting.remove(&name) {
-            self.start(name, watch, shared);
+        if let Some(next) = self.waiting.remove(&name) {
+            self.start(name, next);
         }
         Ok(())
     }
+}
+
+/// The time over which the first polls are spread. `[P]`
+fn first_within(interval: Duration, devices: usize) -> Duration {
+    let gently = Duration::from_secs((devices / FIRST_A_SECOND) as u64);
+    interval.min(FIRST_WITHIN.max(gently))
 }
 
 /// Ticks of one task: the first at its phase, none caught up with.
@@ -301,11 +325,16 @@ impl Pause {
 }
 
 async fn watch_device(plan: DevicePlan, mut shared: Shared, phase: Duration) {
-    let session = Session::new(plan.address, plan.access.clone(), ANSWER_TIMEOUT.min(shared.deadline()));
+    let memory = shared.memories.recall(&plan.device);
+    let mut session = Session::new(plan.address, plan.access.clone(), ANSWER_TIMEOUT.min(shared.deadline()));
+    if let Some(speech) = memory.speech {
+        session = session.recalling(speech);
+    }
     let mut device = Watched {
         poller: Poller::new(session, plan.manner.clone()),
         samples: DeviceSamples::new(&shared.agent, &plan),
-        name: plan.device.to_string(),
+        id: plan.device,
+        memory,
         pause: Pause::default(),
         error: SnmpError::Timeout,
         radios: Vec::new(),
@@ -332,7 +361,8 @@ async fn watch_device(plan: DevicePlan, mut shared: Shared, phase: Duration) {
 struct Watched {
     poller: Poller<Session>,
     samples: DeviceSamples,
-    name: String,
+    id: DeviceId,
+    memory: DeviceMemory,
     pause: Pause,
     /// Why it is silent.
     error: SnmpError,
@@ -359,9 +389,10 @@ impl Watched {
         .await
         .unwrap_or(Err(SnmpError::Timeout));
         match polled {
-            Ok(polled) => {
+            Ok(mut polled) => {
+                self.remember(&mut polled, shared);
                 if was_silent {
-                    tracing::info!(device = %self.name, "answers again");
+                    tracing::info!(device = %self.id, "answers again");
                 }
                 self.pause.answered();
                 let outcome = Outcome {
@@ -379,13 +410,19 @@ impl Watched {
             Err(e) => {
                 // The first time is worth a line; the samples tell the rest.
                 if !was_silent || self.error != e {
-                    tracing::warn!(device = %self.name, error = %e, "does not answer");
+                    tracing::warn!(device = %self.id, error = %e, "does not answer");
                 }
                 self.error = e;
                 self.pause.failed();
                 self.silent(shared, Reading::Missing(self.error.missing()))
             }
         }
+    }
+
+    fn remember(&mut self, polled: &mut Polled, shared: &Shared) {
+        let Some(memory) = self.poller.remember(polled, &self.memory) else { return };
+        shared.memories.remember(&self.id, memory.clone());
+        self.memory = memory;
     }
 
     fn silent(&self, shared: &Shared, missing: Reading) -> Vec<Sample> {

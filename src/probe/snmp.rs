@@ -14,6 +14,7 @@ use async_snmp::{Client, ClientBuilder, Error, ErrorKind, ErrorStatus, Retry};
 
 use super::access::{Access, Version};
 use super::exchange::{Counters, Counts, Exchange};
+use super::memory::Speech;
 use super::value::{Answers, Oid, Value};
 use crate::model::Missing;
 
@@ -87,6 +88,9 @@ pub trait SnmpGet: Send {
 
     /// The version in use, once the device has answered.
     fn version(&self) -> Option<Version>;
+
+    /// How it is best asked, once the device has answered.
+    fn speech(&self) -> Option<Speech>;
 }
 
 /// The conversation with one device.
@@ -146,6 +150,20 @@ impl Session {
         }
     }
 
+    /// Begins with what is remembered of the device. Its firmware may have changed since: one packet without an answer,
+    /// and the versions are tried as if nothing were known.
+    #[must_use]
+    pub fn recalling(mut self, speech: Speech) -> Self {
+        if speech.version == self.access.version()
+            || (speech.version, self.access.version()) == (Version::V1, Version::V2c)
+        {
+            self.spoken = Some(speech.version);
+            self.failures = FAILURES_TO_FORGET - 1;
+        }
+        self.oids_per_get = speech.variables.clamp(1, OIDS_PER_GET);
+        self
+    }
+
     /// The versions to try now, in order. Several radios answer nothing but v1 to a community meant for v2c (Ubiquiti),
     /// so a device never heard is tried with both at first, then with one at a time, in turn.
     fn versions(&self) -> &'static [Version] {
@@ -171,6 +189,9 @@ impl Session {
             .max_oids_per_request(OIDS_PER_GET);
         if let Some(engines) = engines {
             builder = builder.engine_cache(engines);
+        }
+        if let Some(salt) = self.access.des_salt() {
+            builder = builder.des_salt_state(salt);
         }
         let client = builder
             .build_with_transport(Exchange::new(self.target, self.counters.clone()))
@@ -428,6 +449,10 @@ impl SnmpGet for Session {
 
     fn version(&self) -> Option<Version> {
         self.spoken
+    }
+
+    fn speech(&self) -> Option<Speech> {
+        self.spoken.map(|version| Speech { version, variables: self.oids_per_get })
     }
 }
 

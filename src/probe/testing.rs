@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::access::Version;
 use super::exchange::Counts;
+use super::memory::Speech;
 use super::snmp::{Column, Row, SnmpError, SnmpGet};
 use super::value::{Answers, Oid, Value};
 
@@ -110,6 +111,10 @@ impl SnmpGet for Fake {
 
     fn version(&self) -> Option<Version> {
         Some(Version::V2c)
+    }
+
+    fn speech(&self) -> Option<Speech> {
+        Some(Speech { version: Version::V2c, variables: super::snmp::OIDS_PER_GET })
     }
 }
 

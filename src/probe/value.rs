@@ -138,18 +138,15 @@ impl Answers {
         }
     }
 
-    /// A decimal number that the device writes as text ("-62.8"), times `scale`. Anything before or after it, but for
-    /// blanks and a trailing `unit`, is `Malformed`: so is a number of an integer type, whose scale nobody knows.
-    pub fn decimal(&self, oid: &Oid, unit: &str, scale: f64) -> Reading {
-        let text = match self.text(oid) {
-            Ok(text) => text,
-            Err(why) => return Reading::Missing(why),
-        };
-        let number = text.strip_suffix(unit).unwrap_or(&text).trim();
-        let plain = number.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'));
-        match number.parse::<f64>() {
-            Ok(value) if plain => Reading::value(value * scale),
-            _ => Reading::Missing(Missing::Malformed),
+    /// A number that may be of an integer type or a text, with decimals and a unit as [`number_of`] reads it, times
+    /// `scale`. An empty text is `Sentinel`, any other `Malformed`.
+    pub fn decimal(&self, oid: &Oid, scale: f64) -> Reading {
+        match self.value(oid) {
+            Ok(Value::Bytes(bytes)) => match clean_text(bytes) {
+                text if text.is_empty() => Reading::Missing(Missing::Sentinel),
+                text => number_of(&text).map_or(Reading::Missing(Missing::Malformed), |n| Reading::value(n * scale)),
+            },
+            _ => self.reading(oid, scale),
         }
     }
 
@@ -176,6 +173,24 @@ pub fn clean_text(bytes: &[u8]) -> String {
     let bytes = bytes.split(|b| *b == 0).next().unwrap_or_default();
     let text: String = String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).collect();
     text.trim().chars().take(TEXT_CHARS_MAX).collect::<String>().trim_end().to_owned()
+}
+
+/// Units that devices write after a number. One that is not here (mV, kHz) is no unit of a reading: its scale would be
+/// another.
+const UNITS: [&str; 15] = ["", "%", "A", "C", "°C", "dB", "dBm", "km", "m", "Mbit/s", "Mbps", "MHz", "V", "VDC", "W"];
+
+/// The number in `54.1`, `54.1V`, `-40.5 dBm`, `Tx=7777.777MHz`, `+1.0e-06`; `None` if the text is anything else.
+pub fn number_of(text: &str) -> Option<f64> {
+    let text = text.rsplit_once('=').map_or(text, |(_, value)| value).trim();
+    let is_unit = |c: char| c.is_alphabetic() || matches!(c, '%' | '°' | '/');
+    let number = text.trim_end_matches(is_unit);
+    if !UNITS.contains(&&text[number.len()..]) {
+        return None;
+    }
+    let number = number.trim_end();
+    // "inf" and "nan" are numbers to the parser, and no readings.
+    let digits = number.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
+    number.parse().ok().filter(|n: &f64| digits && n.is_finite())
 }
 
 /// A MAC address as lower-case hex without separators.
@@ -258,22 +273,60 @@ mod tests {
     }
 
     #[test]
-    fn decimals_in_texts_are_numbers_and_nothing_else_is() {
-        let oid = Oid::of(&[1, 3], &[1]);
-        let read = |value: Value| {
-            let mut answers = Answers::default();
-            answers.insert(oid.clone(), value);
-            answers.decimal(&oid, "dBm", 1.0)
-        };
-        let text = |text: &str| read(Value::Bytes(text.as_bytes().to_vec()));
-        assert_eq!(text("-62.8"), Reading::value(-62.8));
-        assert_eq!(text(" -62.8 dBm\0"), Reading::value(-62.8));
-        for bad in ["N/A", "NaN", "inf", "1e9", "-62,8", "62 V", "--1", "-"] {
-            assert_eq!(text(bad), Reading::Missing(Missing::Malformed), "{bad}");
+    fn strings_with_units_are_numbers_and_nothing_else_is() {
+        for (text, expected) in [
+            ("54.1", Some(54.1)),
+            ("54.1V", Some(54.1)),
+            ("-5.28V", Some(-5.28)),
+            ("10.00 W", Some(10.0)),
+            ("Tx=7777.777MHz", Some(7777.777)),
+            ("-40.5 dBm", Some(-40.5)),
+            ("+27dBm", Some(27.0)),
+            (".5", Some(0.5)),
+            ("25°C", Some(25.0)),
+            ("+1.0e-06", Some(1e-6)),
+            ("1e999", None),
+            ("N/A", None),
+            ("inf", None),
+            ("NaN", None),
+            ("", None),
+            ("-", None),
+            ("--1", None),
+            ("=", None),
+            ("-62,8", None),
+            ("12:30", None),
+            ("1.2.3", None),
+            ("256QAM", None),
+            ("54100mV", None),
+            ("7 of 12", None),
+            ("30 kilometres", None),
+        ] {
+            assert_eq!(number_of(text), expected, "{text}");
         }
-        assert_eq!(text(""), Reading::Missing(Missing::Sentinel));
-        assert_eq!(read(Value::Integer(-628)), Reading::Missing(Missing::Malformed));
-        assert_eq!(read(Value::NoSuchObject), Reading::Missing(Missing::NotOffered));
+    }
+
+    fn decimal_of(value: Value) -> Reading {
+        let oid = Oid::of(&[1, 3], &[1]);
+        let mut answers = Answers::default();
+        answers.insert(oid.clone(), value);
+        answers.decimal(&oid, 2.0)
+    }
+
+    #[test]
+    fn nul_bytes_end_a_text() {
+        assert_eq!(decimal_of(Value::Bytes(b" 54.1 V\0\0".to_vec())), Reading::value(108.2));
+        assert_eq!(decimal_of(Value::Bytes(b"54.1\0V\xff".to_vec())), Reading::value(108.2));
+        assert_eq!(decimal_of(Value::Bytes(b"\0".to_vec())), Reading::Missing(Missing::Sentinel));
+        assert_eq!(decimal_of(Value::Bytes(b"\xff\xfe".to_vec())), Reading::Missing(Missing::Malformed));
+    }
+
+    #[test]
+    fn wrong_types_are_read_where_they_have_one_meaning() {
+        assert_eq!(decimal_of(Value::Integer(-3)), Reading::value(-6.0));
+        assert_eq!(decimal_of(Value::Gauge32(3)), Reading::value(6.0));
+        assert_eq!(decimal_of(Value::IpAddress([10, 0, 0, 1])), Reading::Missing(Missing::Malformed));
+        assert_eq!(decimal_of(Value::Other), Reading::Missing(Missing::Malformed));
+        assert_eq!(decimal_of(Value::NoSuchObject), Reading::Missing(Missing::NotOffered));
     }
 
     #[test]

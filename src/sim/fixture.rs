@@ -34,6 +34,7 @@ fn site(id: &str, kind: SiteKind, lat: f64, lon: f64, agent: bool) -> Site {
         target: None,
         access: None,
         contact: None,
+        contact_email: Vec::new(),
     }
 }
 
@@ -57,6 +58,8 @@ fn link(id: &str, near: &str, far: &str) -> Link {
         id: LinkId::parse(id).expect("an id"),
         near: device_id(near),
         far: device_id(far),
+        near_radio: None,
+        far_radio: None,
         medium: Medium::Radio,
         wisp: None,
         cost: 10,

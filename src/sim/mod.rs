@@ -18,6 +18,7 @@ pub mod secrets;
 pub mod services;
 pub mod world;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use async_snmp::Value;
 use async_snmp::handler::OidTable;
+use tokio::sync::watch;
 
 use self::pinger::SimPinger;
 use self::plan::Plan;
@@ -35,7 +37,7 @@ use self::services::SimServices;
 use self::world::{LinkFigures, Model, Snapshot};
 use crate::config::secret::SecretSource;
 use crate::model::network::Network;
-use crate::model::{DeviceId, LinkId};
+use crate::model::{DeviceId, LinkId, SiteId};
 use crate::probe::ping::Pinger;
 use crate::probe::service::ServiceProbe;
 use crate::runtime::clock::SharedClock;
@@ -74,6 +76,8 @@ pub struct Simulated {
     /// Answers for the services of the inventory, which are not contacted.
     pub services: Arc<dyn ServiceProbe>,
     pub tasks: Tasks,
+    /// Agents that have no way to the hub now.
+    pub cut_off: watch::Receiver<BTreeSet<SiteId>>,
     /// What is true in the simulated world, for tests and for whoever shows it.
     pub world: Arc<SimWorld>,
 }
@@ -172,10 +176,11 @@ pub async fn start(
             .context("another simulation may be running: choose another port")?;
         tasks.spawn(format!("simulated {}", device.id), responder.run(shutdown.clone()));
     }
-    tasks.spawn("scenario", log_events(Arc::clone(&world), shutdown));
+    let (cut, cut_off) = watch::channel(BTreeSet::new());
+    tasks.spawn("scenario", log_events(Arc::clone(&world), cut, shutdown));
     let pinger = Arc::new(SimPinger::new(Arc::clone(&world), &simulated));
     let services = Arc::new(SimServices::new(Arc::clone(&world)));
-    Ok(Simulated { network: simulated, secrets, pinger, services, tasks, world })
+    Ok(Simulated { network: simulated, secrets, pinger, services, tasks, cut_off, world })
 }
 
 /// The same network with every device on loopback. A device that the inventory has there already keeps its port too:
@@ -195,10 +200,20 @@ fn rewrite(network: &Network, port: u16) -> Network {
     simulated
 }
 
-/// Says what begins and what ends, as it happens.
-async fn log_events(world: Arc<SimWorld>, mut shutdown: Shutdown) -> anyhow::Result<()> {
+/// Says what begins and what ends, as it happens, and whose way is cut.
+async fn log_events(
+    world: Arc<SimWorld>,
+    cut: watch::Sender<BTreeSet<SiteId>>,
+    mut shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let mut before: Vec<String> = Vec::new();
     loop {
+        let cut_now = world.scenario().cut_off(world.elapsed());
+        cut.send_if_modified(|cut| {
+            let changed = *cut != cut_now;
+            *cut = cut_now;
+            changed
+        });
         let now = world.events();
         let minute = world.elapsed().as_secs() / 60;
         for event in now.iter().filter(|e| !before.contains(e)) {

@@ -7,6 +7,7 @@
 
 mod read;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -92,10 +93,14 @@ pub enum EventKind {
     Standby {
         bundle: BundleId,
     },
+    /// The agent at the site has no way to the hub. It goes on polling.
+    CutOff {
+        site: SiteId,
+    },
 }
 
 impl EventKind {
-    const WORDS: [&'static str; 10] = [
+    const WORDS: [&'static str; 11] = [
         "rain-fade",
         "misalignment",
         "interference",
@@ -106,6 +111,7 @@ impl EventKind {
         "firmware-drops-oid",
         "port-100",
         "standby",
+        "cut-off",
     ];
 
     fn ramp(&self) -> Duration {
@@ -137,6 +143,7 @@ impl fmt::Display for EventKind {
             Self::FirmwareDropsOid { device } => write!(f, "device {device}: firmware without capacity objects"),
             Self::Port100 { device } => write!(f, "device {device}: port at 100 Mbit/s"),
             Self::Standby { bundle } => write!(f, "bundle {bundle}: main link down"),
+            Self::CutOff { site } => write!(f, "agent {site}: cut off from the hub, it goes on measuring"),
         }
     }
 }
@@ -215,6 +222,25 @@ impl Scenario {
         Self::shipped(include_str!("../../configs/scenarios/storm.toml"))
     }
 
+    /// A scenario that ships with the program, by the name of its file.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "default" => Some(Self::demo()),
+            "calm" => Some(Self::calm()),
+            "storm" => Some(Self::storm()),
+            _ => None,
+        }
+    }
+
+    /// Agents that have no way to the hub after `elapsed` of scenario time.
+    pub fn cut_off(&self, elapsed: Duration) -> BTreeSet<SiteId> {
+        let cut = |event: &Event| match &event.kind {
+            EventKind::CutOff { site } => Some(site.clone()),
+            _ => None,
+        };
+        self.state(elapsed).active.iter().filter_map(|(event, _)| cut(event)).collect()
+    }
+
     fn shipped(text: &str) -> Self {
         Self::parse(text).expect("the scenarios that ship with the program are read by a test")
     }
@@ -256,6 +282,9 @@ fn check_event(event: &Event, network: &Network) -> Option<ScenarioProblem> {
         }
         EventKind::CongestedBackhaul { backhaul, .. } | EventKind::BackhaulDown { backhaul } => {
             missing("backhaul", backhaul.as_str(), network.backhauls.keys().map(BackhaulId::as_str))
+        }
+        EventKind::CutOff { site } => {
+            missing("a site with an agent:", site.as_str(), network.agents().map(|s| s.id.as_str()))
         }
         EventKind::PowerCut { site } => missing("site", site.as_str(), network.sites.keys().map(SiteId::as_str)),
         EventKind::FirmwareDropsOid { device } | EventKind::Port100 { device } => {
@@ -311,6 +340,7 @@ mod tests {
             one("firmware-drops-oid", "device = \"d\""),
             one("port-100", "device = \"d\""),
             one("standby", "bundle = \"b\""),
+            one("cut-off", "site = \"s\""),
         ]
         .concat();
         let scenario = Scenario::parse(&text).expect("all of it is right");
@@ -342,7 +372,7 @@ mod tests {
                 "line 11: loss_db: 500 must be between 0.1 and 100",
                 "line 12: `for` is missing",
                 "line 14: kind: \"rain-fad\" must be one of rain-fade, misalignment, interference, link-down, \
-                 congested-backhaul, backhaul-down, power-cut, firmware-drops-oid, port-100, standby \
+                 congested-backhaul, backhaul-down, power-cut, firmware-drops-oid, port-100, standby, cut-off \
                  (did you mean \"rain-fade\"?)",
                 "line 15: `noise_db` is missing",
                 "line 20: end: \"left\" must be \"near\" or \"far\"",

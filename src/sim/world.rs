@@ -253,6 +253,8 @@ impl Model {
                 }
             }
             EventKind::LinkDown { link } => trouble.links_down.extend(link_index(link)),
+            // The world is as it was; it is the way to the hub that is cut.
+            EventKind::CutOff { .. } => {}
             EventKind::Standby { bundle } => {
                 let main = self.network.bundles.get(bundle).and_then(|b| b.links.first());
                 trouble.links_down.extend(main.and_then(link_index));

@@ -2,7 +2,8 @@
 //!
 //! **Shape.** A directory with segments of about 1 MiB (`000000000007.seg`; the bytes are described in [`record`]), a
 //! small state file, and a lock. Batches are only appended; a segment goes as a whole, once all its batches are
-//! stored. Nothing is rewritten in place, for relays run on cheap flash: a batch costs its own bytes, a frame of 57, and
+//! stored and newer ones of its kind take up their share of the room ([`STORED_SHARE`]): a hub that is restored from a
+//! backup asks again for what it had since. Nothing is rewritten in place, for relays run on cheap flash: a batch costs its own bytes, a frame of 57, and
 //! what the file system adds for one `fdatasync`; the state file is written once a minute at the most.
 //!
 //! **Durability.** [`Spool::append`] returns after one `fdatasync` for all the batches that it was given, and a batch
@@ -21,18 +22,20 @@
 //! **Epoch.** A random number given at opening becomes the epoch if the spool is empty; a spool that holds something
 //! keeps its own.
 
+pub mod book;
+pub mod dir;
 pub mod record;
 pub mod state;
 
 mod scan;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,6 +45,9 @@ use crate::config::settings::SpoolLimits;
 use crate::model::{MonoMillis, UnixMillis};
 use crate::wire::batch::{ClockQuality, Packed};
 use crate::wire::ranges::RangeSet;
+
+use book::{Book, Entry};
+use dir::{Dir, DiskDir};
 
 pub use record::{Origin, Record};
 pub use scan::{Inspection, Recovery, inspect};
@@ -53,8 +59,14 @@ const SEGMENTS_MIN: u64 = 8;
 const SEGMENT_BYTES_MIN: u64 = 4096;
 /// Most records held, whatever their size: four months of one a minute. Each takes 24 bytes of memory.
 pub const RECORDS_MAX: usize = 200_000;
+/// Stored batches are kept in one part of so many of the bytes allowed: days of them, and the first to make room.
+const STORED_SHARE: u64 = 8;
 /// At most one segment goes because of its age in this time.
 const AGE_EVICTION_PAUSE: Duration = Duration::from_hours(1);
+/// Disk space of one segment that the spool gives up when the disk is full.
+const RESERVE_FILE: &str = "reserve";
+/// How long after that it is tried to have it again.
+const RESERVE_PAUSE: Duration = Duration::from_hours(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
@@ -85,15 +97,6 @@ pub struct Appended {
     pub error: Option<SpoolError>,
 }
 
-/// Where a record is.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    seq: u64,
-    segment: u32,
-    offset: u32,
-    len: u32,
-}
-
 #[derive(Debug)]
 struct Segment {
     id: u32,
@@ -113,87 +116,82 @@ pub struct Counters {
 /// See the module. All calls block on the disk.
 #[derive(Debug)]
 pub struct Spool {
-    dir: PathBuf,
+    dir: Box<dyn Dir>,
     limits: SpoolLimits,
-    epoch: u64,
-    next_seq: u64,
-    ledger: Option<Uuid>,
-    stored: RangeSet,
-    /// Ascending by number; those of one segment lie together.
-    entries: VecDeque<Entry>,
-    /// Ascending; the last one may be open in `active`.
+    book: Book,
+    /// Ascending.
     segments: VecDeque<Segment>,
-    active: Option<File>,
+    /// The last segment takes more records.
+    open: bool,
+    /// What a failed write left and could not be cut off: nothing is written before it is.
+    broken: Option<Mark>,
+    /// Disk space kept for a full disk is there.
+    reserve: bool,
+    reserved_at: Option<MonoMillis>,
     /// The state file is older than what is known.
     dirty: bool,
     aged_at: Option<MonoMillis>,
     counters: Counters,
+    /// What earlier runs counted: evicted batches, damaged records.
+    before: (u64, u64),
     recovery: Recovery,
-    /// Held open: the lock lasts as long.
-    _lock: File,
 }
 
 impl Spool {
     /// Opens or creates, and repairs what a power cut left. `fresh_epoch` is random.
     pub fn open(dir: &Path, limits: SpoolLimits, fresh_epoch: u64) -> Result<Self, SpoolError> {
-        fs::create_dir_all(dir).map_err(io_error(dir, "create directory"))?;
-        let lock = take_lock(dir)?;
-        let recovered = scan::recover(dir)?;
+        Self::open_in(Box::new(DiskDir::open(dir)?), limits, fresh_epoch)
+    }
+
+    /// [`Self::open`] in a directory that nobody else uses.
+    pub fn open_in(mut dir: Box<dyn Dir>, limits: SpoolLimits, fresh_epoch: u64) -> Result<Self, SpoolError> {
+        let recovered = scan::recover(dir.as_mut())?;
         let mut spool = Self {
-            dir: dir.to_owned(),
+            dir,
             limits,
-            epoch: recovered.epoch.unwrap_or(fresh_epoch),
-            next_seq: recovered.next_seq,
-            ledger: recovered.ledger,
-            stored: recovered.stored,
-            entries: recovered.entries,
+            book: recovered.book,
+            open: !recovered.segments.is_empty(),
             segments: recovered.segments,
-            active: None,
+            broken: None,
+            reserve: false,
+            reserved_at: None,
             dirty: false,
             aged_at: None,
             counters: Counters { corrupt_records: recovered.report.corrupt_records, ..Counters::default() },
+            before: (recovered.evicted_before, recovered.corrupt_before),
             recovery: recovered.report,
-            _lock: lock,
         };
-        if spool.pending_from(0).is_none() && spool.recovery.is_clean() {
-            spool.begin_epoch(fresh_epoch)?;
-        } else {
-            spool.reopen_last_segment()?;
-            if !spool.recovery.is_clean() {
-                // The number of a torn batch must stay unused after the next opening too, which sees no tear.
-                spool.save()?;
-            }
+        if recovered.epoch_unknown {
+            spool.book.epoch = fresh_epoch;
         }
+        if spool.book.is_over() && spool.recovery.is_clean() {
+            spool.begin_epoch(fresh_epoch)?;
+        } else if !spool.recovery.is_clean() {
+            // The number of a torn batch must stay unused after the next opening too, which sees no tear.
+            spool.save()?;
+        }
+        spool.fill_reserve();
         Ok(spool)
     }
 
     fn begin_epoch(&mut self, epoch: u64) -> Result<(), SpoolError> {
-        while let Some(segment) = self.segments.pop_front() {
+        while let Some(segment) = self.segments.front() {
             self.remove_segment_file(segment.id)?;
+            self.segments.pop_front();
         }
-        self.entries.clear();
-        self.epoch = epoch;
-        self.next_seq = 1;
-        self.stored = RangeSet::new();
+        self.open = false;
+        self.book = Book::new(epoch, self.book.ledger);
         self.recovery.new_epoch = true;
         self.save()
     }
 
-    fn reopen_last_segment(&mut self) -> Result<(), SpoolError> {
-        let Some(last) = self.segments.back() else { return Ok(()) };
-        let path = self.segment_path(last.id);
-        let file = OpenOptions::new().append(true).open(&path).map_err(io_error(&path, "open segment"))?;
-        self.active = Some(file);
-        Ok(())
-    }
-
     pub fn epoch(&self) -> u64 {
-        self.epoch
+        self.book.epoch
     }
 
     /// The ledger that the hub's last word came from.
     pub fn ledger(&self) -> Option<Uuid> {
-        self.ledger
+        self.book.ledger
     }
 
     /// What opening found.
@@ -207,12 +205,12 @@ impl Spool {
 
     /// The oldest number that is held and not known to be stored; the next one to be given if there is none.
     pub fn first(&self) -> u64 {
-        self.pending_from(0).unwrap_or(self.next_seq)
+        self.book.first()
     }
 
     /// The number that the next batch gets.
     pub fn next_seq(&self) -> u64 {
-        self.next_seq
+        self.book.next_seq
     }
 
     /// Bytes of all segments.
@@ -222,24 +220,12 @@ impl Spool {
 
     /// Batches held and not known to be stored.
     pub fn pending(&self) -> u64 {
-        let below = |seq: u64| self.entries.partition_point(|e| e.seq < seq);
-        let stored: usize =
-            self.stored.ranges().iter().map(|&(a, b)| below(b.saturating_add(1)).saturating_sub(below(a))).sum();
-        (self.entries.len() - stored) as u64
+        self.book.pending()
     }
 
     /// The smallest number from `seq` on that is held and not known to be stored.
     pub fn pending_from(&self, seq: u64) -> Option<u64> {
-        let mut from = seq;
-        loop {
-            let at = self.entries.partition_point(|e| e.seq < from);
-            let held = self.entries.get(at)?.seq;
-            let absent = self.stored.first_absent(held)?;
-            if absent == held {
-                return Some(held);
-            }
-            from = absent;
-        }
+        self.book.pending_from(seq)
     }
 
     /// Makes batches durable, in order; the oldest segments go if there is no room.
@@ -253,8 +239,9 @@ impl Spool {
 
     /// Makes durable, with one synchronisation, as many batches as the open segment takes, at least one.
     fn append_group(&mut self, batches: &[NewBatch], seqs: &mut Vec<u64>) -> Result<(), SpoolError> {
-        let (next_seq, mut written) = (self.next_seq, Vec::new());
-        let mut mark = Mark { next_seq, bytes: 0 };
+        self.mend()?;
+        let mut written = Vec::new();
+        let mut mark = Mark { next_seq: self.book.next_seq, segment: 0, bytes: 0 };
         let mut error = None;
         for batch in batches {
             let record = self.record_of(batch);
@@ -262,10 +249,11 @@ impl Spool {
                 if !written.is_empty() {
                     break;
                 }
-                self.start_segment()?;
+                self.with_room(Self::start_segment)?;
             }
             if written.is_empty() {
-                mark.bytes = self.segments.back().map_or(0, |s| s.bytes);
+                let open = self.segments.back();
+                (mark.segment, mark.bytes) = open.map_or((0, 0), |s| (s.id, s.bytes));
             }
             match self.write_record(&record) {
                 Ok(()) => written.push(record.seq),
@@ -275,9 +263,11 @@ impl Spool {
                 }
             }
         }
-        if let Err(e) = self.sync_active() {
+        if !written.is_empty()
+            && let Err(e) = self.sync_open()
+        {
             // After a failed synchronisation nobody knows what is on the disk: none of the group counts.
-            self.roll_back(&mark);
+            self.roll_back(mark);
             return Err(e);
         }
         seqs.append(&mut written);
@@ -285,32 +275,43 @@ impl Spool {
             None => Ok(()),
             Some(e) => {
                 // The bytes of the batch that failed must go; those before it are whole.
-                let whole = self.segments.back().map_or(0, |s| s.bytes);
-                self.roll_back(&Mark { next_seq: self.next_seq, bytes: whole });
+                let (segment, bytes) = self.segments.back().map_or((0, 0), |s| (s.id, s.bytes));
+                self.roll_back(Mark { next_seq: self.book.next_seq, segment, bytes });
                 Err(e)
             }
         }
     }
 
-    /// Takes back what is not durable. Where even that fails, the segment is left behind and the numbers stay used.
-    fn roll_back(&mut self, mark: &Mark) {
-        while self.entries.back().is_some_and(|e| e.seq >= mark.next_seq) {
-            self.entries.pop_back();
+    /// Takes back what is not durable.
+    fn roll_back(&mut self, mark: Mark) {
+        while self.book.entries.back().is_some_and(|e| e.seq >= mark.next_seq) {
+            self.book.entries.pop_back();
         }
         if let Some(segment) = self.segments.back_mut() {
             segment.bytes = mark.bytes;
         }
-        let cut = |file: &File| file.set_len(mark.bytes).and_then(|()| file.sync_data()).is_ok();
-        if self.active.as_ref().is_none_or(cut) {
-            self.next_seq = mark.next_seq;
-        } else {
-            self.active = None;
+        self.book.next_seq = mark.next_seq;
+        self.broken = Some(mark);
+        // What cannot be cut off now is tried again before the next batch is written.
+        let _ = self.mend();
+    }
+
+    /// Cuts off what a failed write left. Until that is durable nothing is written: the caller tries the same batches
+    /// again, and what is left could come back after a power cut, as a second copy of them.
+    fn mend(&mut self) -> Result<(), SpoolError> {
+        let Some(mark) = self.broken else { return Ok(()) };
+        let name = scan::segment_name(mark.segment);
+        if self.segments.back().is_some_and(|s| s.id == mark.segment) {
+            let cut = self.dir.set_len(&name, mark.bytes).and_then(|()| self.dir.sync(&name));
+            cut.map_err(io_error(&self.dir.path().join(name), "take back a failed write"))?;
         }
+        self.broken = None;
+        Ok(())
     }
 
     fn record_of(&self, batch: &NewBatch) -> Record {
         Record {
-            seq: self.next_seq,
+            seq: self.book.next_seq,
             origin: batch.origin,
             n_samples: batch.n_samples,
             crc: batch.packed.crc,
@@ -321,7 +322,7 @@ impl Spool {
 
     fn must_rotate(&self, len: u64) -> bool {
         let full = |s: &Segment| s.bytes > NEW_SEGMENT_BYTES && s.bytes + len > self.segment_bytes();
-        self.active.is_none() || self.segments.back().is_none_or(full)
+        !self.open || self.segments.back().is_none_or(full)
     }
 
     /// Writes to the open segment, which there is.
@@ -329,86 +330,154 @@ impl Spool {
         let bytes = record.encode();
         let len = bytes.len() as u64;
         self.make_room(len)?;
-        let mut written = self.try_write(&bytes);
-        if written.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::StorageFull) && self.segments.len() > 1 {
-            // The disk is full, not the spool: the newest samples are worth the most, so the oldest make room.
-            self.evict_oldest()?;
-            written = self.try_write(&bytes);
-        }
-        written.map_err(io_error(&self.open_path(), "write batch"))?;
+        self.with_room(|spool| spool.try_write(&bytes))?;
         let Some(segment) = self.segments.back_mut() else { unreachable!("a segment is open") };
         let (id, offset) = (segment.id, segment.bytes as u32);
-        self.entries.push_back(Entry { seq: record.seq, segment: id, offset, len: len as u32 });
+        self.book.entries.push_back(Entry { seq: record.seq, segment: id, offset, len: len as u32 });
         segment.bytes += len;
         segment.see(&record.origin);
         self.counters.bytes_written += len;
-        self.next_seq += 1;
+        self.book.next_seq += 1;
         Ok(())
     }
 
+    /// Does something that needs disk space. When the disk is full, which is not the spool's bound, the newest samples
+    /// are worth the most: what is stored goes first, then the reserve, then the oldest segments.
+    fn with_room(&mut self, mut act: impl FnMut(&mut Self) -> Result<(), SpoolError>) -> Result<(), SpoolError> {
+        loop {
+            match act(self) {
+                Err(SpoolError::Io { source, .. }) if is_full(&source) && self.free_space()? => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// `false`: there is nothing left to give up.
+    fn free_space(&mut self) -> Result<bool, SpoolError> {
+        if let Some((stored, _)) = self.stored_segments().first() {
+            self.remove_segment(*stored)?;
+            return Ok(true);
+        }
+        if self.reserve {
+            tracing::warn!(dir = %self.dir.path().display(), "the disk is full: the spool lives on its reserve");
+            self.remove_file(RESERVE_FILE)?;
+            self.reserve = false;
+            return Ok(true);
+        }
+        if self.segments.len() < 2 {
+            return Ok(false);
+        }
+        self.evict_oldest()?;
+        Ok(true)
+    }
+
+    /// Takes the reserve if there is room for it: a full disk is no reason to fail, but one to try later.
+    fn fill_reserve(&mut self) {
+        let size = segment_bytes(self.limits.bytes_max);
+        if self.dir.read(RESERVE_FILE, size).is_ok_and(|bytes| bytes.len() as u64 == size) {
+            self.reserve = true;
+            return;
+        }
+        let taken = self.dir.create(RESERVE_FILE, &incompressible(size)).and_then(|()| self.dir.sync(RESERVE_FILE));
+        self.counters.bytes_written += size;
+        self.reserve = taken.is_ok();
+        if !self.reserve {
+            // A part of it is of no use to anybody.
+            let _ = self.dir.remove(RESERVE_FILE);
+        }
+    }
+
     /// Writes all or, as far as the file system lets it, nothing.
-    fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let whole = self.segments.back().map_or(0, |s| s.bytes);
-        let Some(file) = self.active.as_mut() else { return Err(io::Error::other("no segment is open")) };
-        file.write_all(bytes).inspect_err(|_| {
+    fn try_write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
+        let (name, whole) = self.open_segment();
+        let written = self.dir.append(&name, bytes);
+        if written.is_err() {
             // What remains if this fails too is cut when the group ends.
-            let _ = file.set_len(whole);
-        })
+            let _ = self.dir.set_len(&name, whole);
+        }
+        written.map_err(io_error(&self.dir.path().join(name), "write batch"))
     }
 
+    /// On its reserve the spool has smaller segments, so that what is stored makes room soon.
     fn segment_bytes(&self) -> u64 {
-        (self.limits.bytes_max / SEGMENTS_MIN).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES)
+        let size = segment_bytes(self.limits.bytes_max);
+        if self.reserve { size } else { (size / SEGMENTS_MIN).max(SEGMENT_BYTES_MIN) }
     }
 
-    fn sync_active(&mut self) -> Result<(), SpoolError> {
-        let Some(file) = &self.active else { return Ok(()) };
-        file.sync_data().map_err(io_error(&self.open_path(), "synchronise segment"))
+    fn sync_open(&mut self) -> Result<(), SpoolError> {
+        let (name, _) = self.open_segment();
+        self.dir.sync(&name).map_err(io_error(&self.dir.path().join(name), "synchronise segment"))
     }
 
-    fn open_path(&self) -> PathBuf {
-        self.segment_path(self.segments.back().map_or(0, |s| s.id))
+    /// Name and length of the last segment.
+    fn open_segment(&self) -> (String, u64) {
+        self.segments.back().map_or((scan::segment_name(0), 0), |s| (scan::segment_name(s.id), s.bytes))
     }
 
     fn start_segment(&mut self) -> Result<(), SpoolError> {
         // The segment that is closed was synchronised by the group that wrote to it.
-        self.active = None;
+        self.open = false;
         let id = self.segments.back().map_or(1, |s| s.id.saturating_add(1));
-        let path = self.segment_path(id);
-        let mut file =
-            OpenOptions::new().create(true).append(true).open(&path).map_err(io_error(&path, "create segment"))?;
+        let name = scan::segment_name(id);
         // A name that a failed attempt left behind is used again.
-        file.set_len(0)
-            .and_then(|()| file.write_all(&record::encode_segment_header(self.epoch)))
-            .and_then(|()| file.sync_all())
-            .map_err(io_error(&path, "write segment"))?;
-        state::sync_dir(&self.dir).map_err(io_error(&self.dir, "synchronise directory"))?;
+        let header = record::encode_segment_header(self.book.epoch);
+        let written = self.dir.create(&name, &header).and_then(|()| self.dir.sync(&name));
+        written.map_err(io_error(&self.dir.path().join(name), "write segment"))?;
+        self.sync_names()?;
         self.counters.bytes_written += NEW_SEGMENT_BYTES;
         self.segments.push_back(Segment { id, bytes: NEW_SEGMENT_BYTES, newest: None });
-        self.active = Some(file);
+        self.open = true;
         // What the hub stored while this segment was the open one can go now.
         self.free_stored_segments()
     }
 
+    fn sync_names(&mut self) -> Result<(), SpoolError> {
+        self.dir.sync_names().map_err(io_error(self.dir.path(), "synchronise directory"))
+    }
+
     /// Evicts until `len` more bytes and one more record fit, but never the open segment.
     fn make_room(&mut self, len: u64) -> Result<(), SpoolError> {
-        while self.segments.len() > 1
-            && (self.bytes() + len > self.limits.bytes_max || self.entries.len() >= RECORDS_MAX)
-        {
-            self.evict_oldest()?;
+        let bytes_max = self.limits.bytes_max.saturating_sub(segment_bytes(self.limits.bytes_max));
+        while self.segments.len() > 1 && (self.bytes() + len > bytes_max || self.book.entries.len() >= RECORDS_MAX) {
+            self.give_way()?;
         }
         Ok(())
     }
 
-    fn evict_oldest(&mut self) -> Result<(), SpoolError> {
-        let Some(id) = self.segments.front().map(|s| s.id) else { return Ok(()) };
-        let lost = self.entries.iter().take_while(|e| e.segment == id).filter(|e| !self.stored.contains(e.seq));
-        self.counters.evicted_batches += lost.count() as u64;
-        self.remove_segment(id)
+    /// Lets go of one segment: the oldest whose batches are stored, or the oldest.
+    fn give_way(&mut self) -> Result<(), SpoolError> {
+        match self.stored_segments().first() {
+            Some((id, _)) => self.remove_segment(*id),
+            None => self.evict_oldest(),
+        }
     }
 
-    /// Evicts what is older than the bound, one segment an hour. `clock` is what is known of the clock `now` comes
-    /// from.
-    pub fn evict_aged(&mut self, now: UnixMillis, clock: ClockQuality, mono: MonoMillis) -> Result<(), SpoolError> {
+    fn evict_oldest(&mut self) -> Result<(), SpoolError> {
+        let Some(id) = self.segments.front().map(|s| s.id) else { return Ok(()) };
+        let lost =
+            self.book.entries.iter().take_while(|e| e.segment == id).filter(|e| !self.book.stored.contains(e.seq));
+        let lost = lost.count() as u64;
+        self.remove_segment(id)?;
+        self.counters.evicted_batches += lost;
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// What is done now and then: evicts what is older than the bound, one segment an hour, takes the reserve again,
+    /// and writes the state file. `clock` is what is known of the clock `now` comes from.
+    pub fn upkeep(&mut self, now: UnixMillis, clock: ClockQuality, mono: MonoMillis) -> Result<(), SpoolError> {
+        if !self.reserve && self.reserved_at.is_none_or(|at| mono.since(at) >= RESERVE_PAUSE) {
+            // Not at once: a disk that was full a moment ago is full again soon.
+            if self.reserved_at.is_some() {
+                self.fill_reserve();
+            }
+            self.reserved_at = Some(mono);
+        }
+        self.evict_aged(now, clock, mono)?;
+        self.save_if_dirty()
+    }
+
+    fn evict_aged(&mut self, now: UnixMillis, clock: ClockQuality, mono: MonoMillis) -> Result<(), SpoolError> {
         if clock == ClockQuality::Unset || self.segments.len() < 2 {
             return Ok(());
         }
@@ -423,31 +492,41 @@ impl Spool {
         Ok(())
     }
 
-    /// Takes the hub's word for what is stored in this epoch. Another ledger clears what an earlier one said: then all
-    /// that is held is to be sent again. `true` if anything changed.
+    /// Another run of the hub speaks: what it says next takes the place of what is believed now, for its ledger may come
+    /// from a backup.
+    pub fn doubt_stored(&mut self) {
+        self.book.ledger = None;
+    }
+
+    /// Takes the hub's word for what is stored in this epoch, see [`Book::hear`]. `true` if anything changed.
     pub fn hear_stored(&mut self, ledger: Uuid, ranges: &RangeSet) -> Result<bool, SpoolError> {
-        let mut stored = if self.ledger == Some(ledger) { self.stored.clone() } else { RangeSet::new() };
-        // No hub knows what has no number yet.
-        stored.union(&ranges.intersect_below(self.next_seq).intersect_from(1));
-        let changed = self.ledger != Some(ledger) || stored != self.stored;
+        let changed = self.book.hear(ledger, ranges);
         if changed {
-            self.stored = stored;
-            self.ledger = Some(ledger);
             self.dirty = true;
             self.free_stored_segments()?;
         }
         Ok(changed)
     }
 
-    fn free_stored_segments(&mut self) -> Result<(), SpoolError> {
+    /// Segments all of whose batches are stored, oldest first, the open one left out.
+    fn stored_segments(&self) -> Vec<(u32, u64)> {
         let open = self.segments.back().map(|s| s.id);
         let mut needed: Vec<u32> =
-            self.entries.iter().filter(|e| !self.stored.contains(e.seq)).map(|e| e.segment).collect();
+            self.book.entries.iter().filter(|e| !self.book.stored.contains(e.seq)).map(|e| e.segment).collect();
         needed.dedup();
-        let free: Vec<u32> =
-            self.segments.iter().map(|s| s.id).filter(|id| Some(*id) != open && !needed.contains(id)).collect();
-        for id in free {
+        let free = |s: &&Segment| Some(s.id) != open && !needed.contains(&s.id);
+        self.segments.iter().filter(free).map(|s| (s.id, s.bytes)).collect()
+    }
+
+    fn free_stored_segments(&mut self) -> Result<(), SpoolError> {
+        let segments = self.stored_segments();
+        let mut bytes: u64 = segments.iter().map(|(_, bytes)| bytes).sum();
+        for (id, its_bytes) in segments {
+            if bytes <= self.limits.bytes_max / STORED_SHARE {
+                break;
+            }
             self.remove_segment(id)?;
+            bytes -= its_bytes;
         }
         Ok(())
     }
@@ -455,43 +534,44 @@ impl Spool {
     fn remove_segment(&mut self, id: u32) -> Result<(), SpoolError> {
         // The state goes first: it remembers the numbers that must not be used again. Where later segments do so
         // too, a disk without room for it must not stop what makes room.
-        let last = self.entries.back().is_some_and(|e| e.segment == id);
+        let last = self.book.entries.back().is_some_and(|e| e.segment == id);
         let saved = if self.dirty || last { self.save() } else { Ok(()) };
         if last {
             saved?;
         }
         self.remove_segment_file(id)?;
         self.segments.retain(|s| s.id != id);
-        self.entries.retain(|e| e.segment != id);
+        self.book.entries.retain(|e| e.segment != id);
         Ok(())
     }
 
-    fn remove_segment_file(&self, id: u32) -> Result<(), SpoolError> {
-        let path = self.segment_path(id);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error(&path, "remove segment")(e)),
+    fn remove_segment_file(&mut self, id: u32) -> Result<(), SpoolError> {
+        self.remove_file(&scan::segment_name(id))
+    }
+
+    fn remove_file(&mut self, name: &str) -> Result<(), SpoolError> {
+        match self.dir.remove(name) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error(&self.dir.path().join(name), "remove")(e)),
             _ => Ok(()),
         }
     }
 
     /// The batch, or `None` if it is not held or its record is damaged, which is counted.
     pub fn read(&mut self, seq: u64) -> Result<Option<Record>, SpoolError> {
-        let at = self.entries.partition_point(|e| e.seq < seq);
-        let Some(entry) = self.entries.get(at).copied().filter(|e| e.seq == seq) else { return Ok(None) };
-        let path = self.segment_path(entry.segment);
-        let mut bytes = vec![0; entry.len as usize];
-        let read = File::open(&path).and_then(|file| file.read_exact_at(&mut bytes, u64::from(entry.offset)));
-        match read {
-            Ok(()) => {}
+        let at = self.book.entries.partition_point(|e| e.seq < seq);
+        let Some(entry) = self.book.entries.get(at).copied().filter(|e| e.seq == seq) else { return Ok(None) };
+        let name = scan::segment_name(entry.segment);
+        let bytes = match self.dir.read_at(&name, u64::from(entry.offset), entry.len as usize) {
             // A segment that somebody removed or shortened, or flash that does not give it back, is damage as well:
             // the others go on.
-            Err(e) if is_damage(&e) => bytes.clear(),
-            Err(e) => return Err(io_error(&path, "read batch")(e)),
-        }
+            Err(e) if is_damage(&e) => Vec::new(),
+            read => read.map_err(io_error(&self.dir.path().join(name), "read batch"))?,
+        };
         let record = Record::decode(&bytes).filter(|r| r.seq == seq);
         if record.is_none() {
             self.counters.corrupt_records += 1;
-            self.entries.remove(at);
+            self.dirty = true;
+            self.book.entries.remove(at);
         }
         Ok(record)
     }
@@ -504,18 +584,17 @@ impl Spool {
     fn save(&mut self) -> Result<(), SpoolError> {
         let state = state::SpoolState {
             format: state::FORMAT,
-            epoch: self.epoch.to_string(),
-            next_seq: self.next_seq,
-            ledger: self.ledger,
-            stored: self.stored.clone(),
+            epoch: self.book.epoch.to_string(),
+            next_seq: self.book.next_seq,
+            ledger: self.book.ledger,
+            stored: self.book.stored.clone(),
+            evicted_batches: self.before.0.saturating_add(self.counters.evicted_batches),
+            corrupt_records: self.before.1.saturating_add(self.counters.corrupt_records),
         };
-        state::write(&self.dir, &state).map_err(io_error(&self.dir, "write state"))?;
+        let written = state::write(self.dir.as_mut(), &state);
+        self.counters.bytes_written += written.map_err(io_error(self.dir.path(), "write state"))?;
         self.dirty = false;
         Ok(())
-    }
-
-    fn segment_path(&self, id: u32) -> PathBuf {
-        scan::segment_path(&self.dir, id)
     }
 }
 
@@ -532,27 +611,36 @@ fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) || error.raw_os_error() == Some(EIO)
 }
 
+/// No room: the disk, or what this user may have of it.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn segment_bytes(bytes_max: u64) -> u64 {
+    (bytes_max / SEGMENTS_MIN).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES)
+}
+
+/// Bytes that no compressing file system makes less of (xorshift64, Marsaglia 2003).
+fn incompressible(len: u64) -> Vec<u8> {
+    let mut x = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = |_| {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        x.to_le_bytes()
+    };
+    let mut bytes: Vec<u8> = (0..len.div_ceil(8)).flat_map(next).collect();
+    bytes.truncate(len as usize);
+    bytes
+}
+
 /// What to go back to when a write fails.
+#[derive(Debug, Clone, Copy)]
 struct Mark {
     next_seq: u64,
-    /// Of the open segment.
+    /// The open segment, and its length.
+    segment: u32,
     bytes: u64,
 }
 
 const NEW_SEGMENT_BYTES: u64 = record::SEGMENT_HEADER_BYTES as u64;
-
-/// One process for each spool: two would give one number to two batches.
-fn take_lock(dir: &Path) -> Result<File, SpoolError> {
-    let path = dir.join("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(io_error(&path, "open lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SpoolError::Locked { dir: dir.to_owned() }),
-        Err(TryLockError::Error(e)) => Err(io_error(&path, "take lock")(e)),
-    }
-}

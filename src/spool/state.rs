@@ -2,13 +2,12 @@
 //!
 //! Losing it costs repeats, never samples: then everything that is held is sent again, and the hub drops what it has.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::dir::Dir;
 use crate::wire::ranges::RangeSet;
 
 pub const STATE_FILE: &str = "state.json";
@@ -26,59 +25,61 @@ pub struct SpoolState {
     /// The ledger that `stored` speaks of.
     pub ledger: Option<Uuid>,
     pub stored: RangeSet,
+    /// Batches given up because of a bound, since the directory was made.
+    #[serde(default)]
+    pub evicted_batches: u64,
+    /// Damaged records found, since the directory was made.
+    #[serde(default)]
+    pub corrupt_records: u64,
 }
 
 pub const FORMAT: u32 = 1;
 
 /// `None`: there is none, or it cannot be used.
-pub fn read(dir: &Path) -> io::Result<Option<SpoolState>> {
-    let path = dir.join(STATE_FILE);
-    match fs::metadata(&path) {
+pub fn read(dir: &dyn Dir) -> io::Result<Option<SpoolState>> {
+    let bytes = match dir.read(STATE_FILE, STATE_FILE_BYTES_MAX) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e),
-        Ok(meta) if meta.len() > STATE_FILE_BYTES_MAX => return Ok(None),
-        Ok(_) => {}
-    }
-    let bytes = fs::read(&path)?;
+        read => read?,
+    };
     Ok(serde_json::from_slice(&bytes).ok().filter(|s: &SpoolState| s.format == FORMAT))
 }
 
 /// Replaces the file as a whole: after a power cut it is the old one or the new one.
-pub fn write(dir: &Path, state: &SpoolState) -> io::Result<()> {
-    let temp = dir.join(STATE_TEMP);
-    let mut file = File::create(&temp)?;
-    file.write_all(&serde_json::to_vec(state)?)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&temp, dir.join(STATE_FILE))?;
-    sync_dir(dir)
-}
-
-/// Makes created, renamed and removed names durable.
-pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+pub fn write(dir: &mut dyn Dir, state: &SpoolState) -> io::Result<u64> {
+    let bytes = serde_json::to_vec(state)?;
+    dir.create(STATE_TEMP, &bytes)?;
+    dir.sync(STATE_TEMP)?;
+    dir.rename(STATE_TEMP, STATE_FILE)?;
+    dir.sync_names()?;
+    Ok(bytes.len() as u64)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use super::super::dir::DiskDir;
     use super::*;
 
     #[test]
     fn a_state_is_read_back_and_damage_is_not_believed() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(read(dir.path()).unwrap(), None);
+        let temp = tempfile::tempdir().unwrap();
+        let mut dir = DiskDir::look(temp.path());
+        assert_eq!(read(&dir).unwrap(), None);
         let state = SpoolState {
             format: FORMAT,
             epoch: u64::MAX.to_string(),
             next_seq: 10,
             ledger: Some(Uuid::from_u128(5)),
             stored: [(1, 9)].into_iter().collect(),
+            evicted_batches: 3,
+            corrupt_records: 0,
         };
-        write(dir.path(), &state).unwrap();
-        assert_eq!(read(dir.path()).unwrap(), Some(state.clone()));
-        fs::write(dir.path().join(STATE_FILE), b"{\"format\":1").unwrap();
-        assert_eq!(read(dir.path()).unwrap(), None);
-        write(dir.path(), &SpoolState { format: 2, ..state }).unwrap();
-        assert_eq!(read(dir.path()).unwrap(), None);
+        write(&mut dir, &state).unwrap();
+        assert_eq!(read(&dir).unwrap(), Some(state.clone()));
+        fs::write(temp.path().join(STATE_FILE), b"{\"format\":1").unwrap();
+        assert_eq!(read(&dir).unwrap(), None);
+        write(&mut dir, &SpoolState { format: 2, ..state }).unwrap();
+        assert_eq!(read(&dir).unwrap(), None);
     }
 }

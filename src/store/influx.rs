@@ -2,13 +2,15 @@
 //!
 //! It follows the ledger from the row where it stopped, in pages, and moves on only when every line of a page is
 //! written or set aside: an outage of any length within the ledger's retention costs nothing but time. What is written
-//! twice (a process that ends between the two) overwrites itself, for a point is its series and its timestamp.
+//! twice (a process that ends between the two) overwrites itself, for a point is its series and its timestamp. After an
+//! outage fresh batches go first, and the backlog behind them at [`BACKLOG_BYTES_PER_SECOND`] at the most (`turns`).
 //!
 //! Lines go as the agents wrote them, with the tag `wisp` added, so that fields of a newer agent are kept. A line that
 //! InfluxDB refuses is found by halving and set aside; it never stands in the way of others.
 
 mod judge;
 mod page;
+mod turns;
 mod wisp;
 
 use std::ops::Range;
@@ -26,6 +28,7 @@ pub use wisp::WispIndex;
 
 use self::judge::Verdict;
 use self::page::{Aside, Page};
+use self::turns::{Places, Turn};
 use super::ledger::{Ledger, SET_ASIDE_PAYLOAD_MAX};
 use super::{BatchStore, StoreError};
 use crate::config::secret::Secret;
@@ -40,6 +43,15 @@ use crate::wire::batch::gzip;
 pub const SINK: &str = "influxdb";
 /// Batches of one page: unpacked, with at most 1 MiB each, they are held in memory.
 const PAGE_BATCHES: usize = 32;
+/// Batches of one page of a backlog: what is fresh waits for no more.
+const BACKLOG_PAGE_BATCHES: usize = 8;
+/// Text of a backlog written in a second: a day of 1,000 radios at 60 s, some 1.5 GB, in half an hour; what is fresh
+/// needs a sixtieth of it.
+pub const BACKLOG_BYTES_PER_SECOND: u64 = 1024 * 1024;
+/// In the ledger, besides [`SINK`], which is the row up to which all is delivered: rows after this one ...
+const LIVE_FROM: &str = "influxdb-live-from";
+/// ... up to this one are delivered too; 0: none.
+const LIVE_TO: &str = "influxdb-live-to";
 /// Text of one request, bytes: some 5,000 lines, the size that InfluxDB's guide to writing recommends.
 const BODY_BYTES: usize = 1024 * 1024;
 /// A server that finds this too much is asked no smaller question of its own accord.
@@ -65,6 +77,8 @@ pub enum InfluxError {
 enum Step {
     Moved,
     Idle,
+    /// The backlog goes on then; what is fresh may come before.
+    Rest(tokio::time::Instant),
     Stopped,
 }
 
@@ -90,6 +104,8 @@ pub struct InfluxSink {
     body_bytes: usize,
     /// Failures in a row.
     failures: u32,
+    /// The backlog rests until then.
+    backlog_at: Option<tokio::time::Instant>,
 }
 
 impl InfluxSink {
@@ -124,6 +140,7 @@ impl InfluxSink {
             rng: SmallRng::from_os_rng(),
             body_bytes: BODY_BYTES,
             failures: 0,
+            backlog_at: None,
         })
     }
 
@@ -147,6 +164,11 @@ impl InfluxSink {
                     _ = newest.changed() => {}
                     () = shutdown.wait() => return Ok(()),
                 },
+                Ok(Step::Rest(until)) => tokio::select! {
+                    _ = newest.changed() => {}
+                    () = tokio::time::sleep_until(until) => {}
+                    () = shutdown.wait() => return Ok(()),
+                },
                 Err(e) => {
                     let detail = format!("{:#}", anyhow::Error::from(e));
                     let wait = self.failed(&detail);
@@ -161,32 +183,46 @@ impl InfluxSink {
     /// Delivers one page.
     async fn step(&mut self, shutdown: &mut Shutdown) -> Result<Step, StoreError> {
         let wisps = Arc::clone(&self.wisps);
-        let (position, first_row, page) = self
+        let newest = *self.ledger.newest_row().borrow();
+        let rest = self.backlog_at;
+        let (mut places, turn, first_row, page) = self
             .blocking(move |ledger| {
-                let position = ledger.sink_position(SINK)?;
-                let batches = ledger.batches_after(position, PAGE_BATCHES)?;
+                let mut places = places(ledger)?;
+                let turn = places.turn(newest);
+                let mut batches = match turn {
+                    Turn::Live { after } => ledger.batches_after(after, PAGE_BATCHES)?,
+                    Turn::Backlog { .. } if rest.is_some_and(|at| at > tokio::time::Instant::now()) => Vec::new(),
+                    Turn::Backlog { after, .. } => ledger.batches_after(after, BACKLOG_PAGE_BATCHES)?,
+                };
+                if let Turn::Backlog { until, .. } = turn {
+                    batches.retain(|b| b.row <= until);
+                }
                 let first_row = batches.first().map(|b| b.row);
-                Ok((position, first_row, Page::new(&batches, &wisps)))
+                Ok((places, turn, first_row, Page::new(&batches, &wisps)))
             })
             .await?;
-        let waiting = (*self.ledger.newest_row().borrow()).saturating_sub(position).max(0) as u64;
-        let Some(last_row) = page.last_row else {
-            self.health.send_if_modified(|health| std::mem::take(&mut health.waiting) != 0);
-            return Ok(Step::Idle);
-        };
+        let waiting = places.waiting(newest);
+        if page.last_row.is_none() {
+            return self.nothing_there(places, turn, newest).await;
+        }
         self.health.send_modify(|health| health.waiting = waiting);
         let Some(aside) = self.deliver(&page, shutdown).await else { return Ok(Step::Stopped) };
-        let (n_batches, now) = (page.n_batches, self.clock.now());
+        let (n_batches, n_bytes, last_row, now) = (page.n_batches, page.n_bytes(), page.last_row, self.clock.now());
         let n_aside = aside.len() as u64;
         self.blocking(move |ledger| {
             for Aside { agent, reason, payload } in aside {
                 ledger.set_aside(&agent, &reason, &payload, now)?;
             }
-            ledger.set_sink_position(SINK, last_row)
+            places.delivered(turn, last_row);
+            keep(ledger, places)
         })
         .await?;
+        self.pace_backlog(turn, n_bytes);
         // Before the first page of a new sink, rows that are gone were never its.
-        let pruned = if position == 0 { 0 } else { first_row.unwrap_or(0).saturating_sub(position + 1).max(0) as u64 };
+        let after = match turn {
+            Turn::Live { after } | Turn::Backlog { after, .. } => after,
+        };
+        let pruned = if after == 0 { 0 } else { self.pruned(after, first_row.unwrap_or(0)).await? };
         if pruned > 0 {
             tracing::error!(
                 batches = pruned,
@@ -199,6 +235,44 @@ impl InfluxSink {
             health.failed_total += n_aside + pruned;
         });
         Ok(Step::Moved)
+    }
+
+    /// A turn that found nothing: the present is followed up, or the backlog rests, or is through.
+    async fn nothing_there(&mut self, mut places: Places, turn: Turn, newest: i64) -> Result<Step, StoreError> {
+        match (turn, self.backlog_at) {
+            (Turn::Backlog { .. }, Some(at)) if at > tokio::time::Instant::now() => Ok(Step::Rest(at)),
+            (Turn::Live { .. }, _) if places.live.is_none() => {
+                self.health.send_if_modified(|health| std::mem::take(&mut health.waiting) != 0);
+                Ok(Step::Idle)
+            }
+            (Turn::Live { after }, _) => {
+                // What is there is held for a clock, or pruned.
+                places.delivered(Turn::Live { after }, Some(newest));
+                self.blocking(move |ledger| keep(ledger, places)).await?;
+                Ok(Step::Moved)
+            }
+            (Turn::Backlog { after, until }, _) => {
+                places.delivered(turn, None);
+                self.blocking(move |ledger| keep(ledger, places)).await?;
+                let pruned = self.pruned(after, until + 1).await?;
+                self.health.send_modify(|health| health.failed_total += pruned);
+                Ok(Step::Moved)
+            }
+        }
+    }
+
+    /// Batches gone between two rows. A row whose batch waits for a clock, or has moved for having found one, is not.
+    async fn pruned(&self, after: i64, first_row: i64) -> Result<u64, StoreError> {
+        let oldest = self.blocking(Ledger::oldest_row).await?.unwrap_or(first_row);
+        Ok(oldest.min(first_row).saturating_sub(after.saturating_add(1)).max(0) as u64)
+    }
+
+    /// After a page of a backlog, lets time pass as long as it should have taken.
+    fn pace_backlog(&mut self, turn: Turn, n_bytes: usize) {
+        if matches!(turn, Turn::Backlog { .. }) {
+            let span = Duration::from_secs_f64(n_bytes as f64 / BACKLOG_BYTES_PER_SECOND as f64);
+            self.backlog_at = Some(tokio::time::Instant::now() + span);
+        }
     }
 
     /// Sends every line of a page until it is written or found bad; `None`: the process stops.
@@ -345,6 +419,17 @@ impl InfluxSink {
         let done = tokio::task::spawn_blocking(move || work(&ledger)).await;
         done.unwrap_or_else(|e| Err(StoreError::Database { step: "run a blocking task", source: e.into() }))
     }
+}
+
+fn places(ledger: &Ledger) -> Result<Places, StoreError> {
+    let done = ledger.sink_position(SINK)?;
+    let live = (ledger.sink_position(LIVE_FROM)?, ledger.sink_position(LIVE_TO)?);
+    Ok(Places { done, live: (live.1 > 0).then_some(live) })
+}
+
+fn keep(ledger: &Ledger, places: Places) -> Result<(), StoreError> {
+    let (from, to) = places.live.unwrap_or_default();
+    ledger.set_sink_positions(&[(SINK, places.done), (LIVE_FROM, from), (LIVE_TO, to)])
 }
 
 /// Both halves, the second first: parts are taken from the end.

@@ -11,22 +11,29 @@
 //!
 //! Not here: what the batches mean. Nothing is unpacked.
 
+mod incarnation;
+mod place;
+mod proof;
 mod rows;
 mod schema;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{BatchStore, Document, DocumentStore, IncomingBatch, StoreError, StoreOutcome};
+use self::incarnation::Incarnation;
+use self::proof::Calendar;
+pub use self::proof::{DAYS_MAX, DeliveryDay, Loss, Observation, Standing};
+use super::{BatchOrigin, BatchStore, Document, DocumentStore, IncomingBatch, StoreError, StoreOutcome};
 use crate::model::{Sample, SiteId, UnixMillis};
+use crate::wire::batch::{CLOCK_FLOOR, gzip};
+use crate::wire::line;
 use crate::wire::ranges::RangeSet;
-use crate::wire::{batch::gzip, line};
 
 /// Name under which the hub stores figures of its own. No site may have it.
 pub const OWN_AGENT: &str = "hub-derived";
@@ -58,6 +65,21 @@ pub struct StoredBatch {
     /// Larger than that of every batch stored before.
     pub row: i64,
     pub batch: IncomingBatch,
+    /// When it was made: by its agent's clock, or as found out afterwards. `None`: stored by an old version.
+    pub taken_at: Option<UnixMillis>,
+    /// To be added to times of a clock that was not set.
+    pub shift_ms: i64,
+}
+
+impl StoredBatch {
+    /// When a line of it was measured, whatever its agent's clock said then.
+    pub fn placed(&self, at: UnixMillis) -> UnixMillis {
+        match self.shift_ms {
+            _ if at >= CLOCK_FLOOR => at,
+            0 => self.taken_at.filter(|taken| *taken >= CLOCK_FLOOR).unwrap_or(at),
+            shift => UnixMillis(at.0.saturating_add(shift)),
+        }
+    }
 }
 
 /// A message that was set aside.
@@ -92,9 +114,12 @@ pub struct LedgerStats {
 pub struct Ledger {
     path: PathBuf,
     id: Uuid,
-    writer: Mutex<Connection>,
+    // Closed before the writer, which then, as the last one, empties the write-ahead log and removes it.
     reader: Mutex<Connection>,
+    writer: Mutex<Connection>,
     newest: watch::Sender<i64>,
+    calendar: OnceLock<Calendar>,
+    incarnation: Incarnation,
     _lock: File,
 }
 
@@ -119,8 +144,20 @@ impl Ledger {
             writer: Mutex::new(opened.writer),
             reader: Mutex::new(opened.reader),
             newest: watch::Sender::new(newest),
+            calendar: OnceLock::new(),
+            incarnation: opened.incarnation,
             _lock: opened.lock,
         })
+    }
+
+    /// Daily records are of days in this time zone; without a word, of UTC. To be said once, before batches are stored.
+    pub fn keep_days_in(&self, time_zone: &str) {
+        // A second word changes nothing: a record stays what it was begun as.
+        let _ = self.calendar.set(Calendar::new(time_zone));
+    }
+
+    fn calendar(&self) -> &Calendar {
+        self.calendar.get_or_init(|| Calendar::new("UTC"))
     }
 
     pub fn path(&self) -> &Path {
@@ -164,6 +201,10 @@ impl Ledger {
         self.newest.send_if_modified(|known| {
             let newer = newest > *known;
             *known = newest.max(*known);
+            if newer && let Err(error) = self.incarnation.note(newest) {
+                // The ledger has the batches; only an old copy of it would be recognised later than it could be.
+                tracing::debug!(%error, "the file beside the ledger is not up to date");
+            }
             newer
         });
         Ok(outcomes)
@@ -187,10 +228,11 @@ impl Ledger {
                 sent_at: now,
                 n_samples,
                 packed: gzip(text.as_bytes()),
+                origin: BatchOrigin::default(),
             };
             self.store_all(|tx| {
                 batch.seq = rows::last_seq(tx, &agent, 0)?.wrapping_add(1);
-                Ok(vec![rows::store_batch(tx, &batch)?])
+                Ok(vec![rows::store_batch(tx, self.calendar(), &batch)?])
             })?;
         }
         Ok(())
@@ -221,15 +263,52 @@ impl Ledger {
         .map(Option::unwrap_or_default)
     }
 
+    /// Writes a sink's position.
     pub fn set_sink_position(&self, sink: &str, row: i64) -> Result<(), StoreError> {
+        self.set_sink_positions(&[(sink, row)])
+    }
+
+    /// Writes all or none.
+    pub fn set_sink_positions(&self, positions: &[(&str, i64)]) -> Result<(), StoreError> {
         self.write("write a sink's position", |tx| {
-            tx.prepare_cached(
-                "INSERT INTO sinks (name, last_row) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET last_row = excluded.last_row",
-            )?
-            .execute(params![sink, row])
-        })?;
-        Ok(())
+            for (sink, row) in positions {
+                tx.prepare_cached(
+                    "INSERT INTO sinks (name, last_row) VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET last_row = excluded.last_row",
+                )?
+                .execute(params![sink, row])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The row of the oldest batch kept; `None`: there is none.
+    pub fn oldest_row(&self) -> Result<Option<i64>, StoreError> {
+        self.read("find the oldest batch", |conn| conn.query_row("SELECT min(row) FROM batches", [], |r| r.get(0)))
+    }
+
+    /// How each agent's deliveries stand.
+    pub fn standings(&self) -> Result<Vec<Standing>, StoreError> {
+        self.read("read what is missing", proof::standings)
+    }
+
+    /// Each agent's newest losses, at most `limit` of each.
+    pub fn losses(&self, limit: usize) -> Result<Vec<Loss>, StoreError> {
+        self.read("read what is lost", |conn| proof::losses(conn, limit))
+    }
+
+    /// The daily records from the day of an instant on, by agent, the newest day first.
+    pub fn delivery_days(&self, since: UnixMillis) -> Result<Vec<DeliveryDay>, StoreError> {
+        let since = self.calendar().day(since);
+        self.read("read the daily records", |conn| proof::days(conn, &since))
+    }
+
+    /// Adds to the records of the day what the hub saw of its agents.
+    pub fn observe(&self, now: UnixMillis, seen: &[(SiteId, Observation)]) -> Result<(), StoreError> {
+        let day = self.calendar().day(now);
+        self.write("write the daily records", |tx| {
+            seen.iter().try_for_each(|(agent, seen)| proof::observe(tx, &day, agent, seen))
+        })
     }
 
     /// Removes batches received before an instant; says how many. Which numbers were stored is remembered.
@@ -242,7 +321,10 @@ impl Ledger {
                 break;
             }
         }
-        self.write("prune ranges", |tx| rows::prune_ranges(tx, before, RANGES_MAX))?;
+        self.write("prune ranges", |tx| {
+            rows::prune_ranges(tx, before, RANGES_MAX)?;
+            proof::prune(tx, self.calendar(), before)
+        })?;
         Ok(pruned)
     }
 
@@ -303,9 +385,11 @@ impl BatchStore for Ledger {
             let store = |batch: &IncomingBatch| match batch.agent.as_str() {
                 // Somebody uses the hub's own name.
                 OWN_AGENT => Ok(StoreOutcome::Conflict),
-                _ => rows::store_batch(tx, batch),
+                _ => rows::store_batch(tx, self.calendar(), batch),
             };
-            batches.iter().map(store).collect()
+            let outcomes = batches.iter().map(store).collect::<rusqlite::Result<Vec<_>>>()?;
+            place::release(tx, self.calendar())?;
+            Ok(outcomes)
         })
     }
 
@@ -333,7 +417,8 @@ impl BatchStore for Ledger {
         let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
         let payload = &payload[..payload.len().min(SET_ASIDE_PAYLOAD_MAX)];
         self.write("set a message aside", |tx| {
-            rows::set_aside(tx, (at, agent, reason, payload), SET_ASIDE_COUNT_MAX, SET_ASIDE_BYTES_MAX)
+            rows::set_aside(tx, (at, agent, reason, payload), SET_ASIDE_COUNT_MAX, SET_ASIDE_BYTES_MAX)?;
+            proof::set_aside(tx, self.calendar(), agent, at)
         })
     }
 }

@@ -5,7 +5,8 @@ pub mod ledger;
 
 use uuid::Uuid;
 
-use crate::model::{SiteId, UnixMillis};
+use crate::model::{MonoMillis, SiteId, UnixMillis};
+use crate::wire::batch::ClockQuality;
 use crate::wire::ranges::RangeSet;
 
 /// A batch as it arrived, after the wire layer has checked its checksum and parsed it once.
@@ -22,6 +23,23 @@ pub struct IncomingBatch {
     pub n_samples: u32,
     /// Line protocol, gzip-packed.
     pub packed: Vec<u8>,
+    /// Told when the batch is stored; not kept as such.
+    pub origin: BatchOrigin,
+}
+
+/// What an agent says of a batch besides its key; see `wire::batch`. The default says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BatchOrigin {
+    /// The run of the agent that made it, and that run's monotonic clock at that moment.
+    pub boot: u64,
+    pub mono_ms: MonoMillis,
+    /// The agent's wall clock at that moment, and what it knew of it.
+    pub made_at: Option<UnixMillis>,
+    pub clock: ClockQuality,
+    /// The first send of a batch just made.
+    pub fresh: bool,
+    /// The oldest number of the epoch that the agent still holds; 0: it does not say.
+    pub first: u64,
 }
 
 /// What became of a batch that was handed to the store.
@@ -47,7 +65,7 @@ pub enum StoreError {
 
 /// Where batches become durable. Calls block: use a blocking task.
 pub trait BatchStore: Send + Sync {
-    /// Changes only when the ledger is a new one: agents then send everything that they still hold.
+    /// Changes only when the ledger is a new one, or an old copy put back: agents then send everything that they still hold.
     fn ledger_id(&self) -> Uuid;
 
     /// Stores all in one transaction, durable on return; one outcome for each batch, in order.

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::api::{
-    Agent, Event, Incident, Incidents, Inventory, Link, LinkDirection, LinkEnd, NetworkInfo, Part, Promise, Service,
-    Site, Status,
+    Agent, Day, Delivery, Event, Incident, Incidents, Inventory, Link, LinkDirection, LinkEnd, Loss, NetworkInfo, Part,
+    Promise, Service, Site, Status,
 };
 use super::figures::LocalClock;
 use super::names;
-use super::snapshot::{PartHealth, Snapshot};
+use super::snapshot::{AgentProof, PartHealth, Snapshot};
 use super::summary::{Explanations, summarize};
 use crate::alert::{self, IncidentState};
 use crate::model::network::{Duplex, End};
@@ -16,6 +16,7 @@ use crate::model::view::{
     self, AgentView, Bounds, DirectionView, DownReason, EndView, LimitedBy, LinkState, LinkView, SiteDirection,
 };
 use crate::model::{EdgeId, Reading, SiteId, UnixMillis};
+use crate::store::ledger::DeliveryDay;
 
 impl Status {
     pub fn of(snapshot: &Snapshot) -> Self {
@@ -30,6 +31,12 @@ impl Incidents {
             generated_at: maker.time(snapshot.generated_at),
             incidents: snapshot.incidents.iter().map(|i| maker.incident(i)).collect(),
         }
+    }
+}
+
+impl Incident {
+    pub fn of(snapshot: &Snapshot, incident: &alert::Incident) -> Self {
+        Maker::new(snapshot).incident(incident)
     }
 }
 
@@ -71,6 +78,7 @@ pub fn cause_word(cause: alert::incident::ProbableCause) -> &'static str {
         ProbableCause::Congestion => "congestion",
         ProbableCause::PortRate => "port_rate",
         ProbableCause::Power => "power",
+        ProbableCause::Equipment => "equipment",
     }
 }
 
@@ -271,6 +279,7 @@ impl<'a> Maker<'a> {
             duplicate_batches: agent.duplicate_batches,
             lost_batches: agent.lost_batches,
             rejected_batches: agent.rejected_batches,
+            throttled_messages: agent.throttled_messages,
             backlog_batches: agent.backlog_batches,
             samples: agent.samples,
             clock_error_ms: agent.clock_error_ms,
@@ -282,6 +291,39 @@ impl<'a> Maker<'a> {
                 trouble: agent.part.trouble.clone(),
             },
             certificate_expires: agent.certificate_expires_at.map(|t| self.time(t)),
+            delivery: self.snapshot.proofs.get(&agent.site).map(|p| self.delivery(p)).unwrap_or_default(),
+        }
+    }
+
+    fn delivery(&self, proof: &AgentProof) -> Delivery {
+        let day = |d: &DeliveryDay| Day {
+            day: d.day.clone(),
+            batches: d.batches,
+            samples: d.samples,
+            late_samples: d.late_samples,
+            amended_at: d.amended_at.map(|t| self.time(t)),
+            duplicate_batches: d.duplicates,
+            lost_batches: d.lost_batches,
+            set_aside: d.set_aside,
+            lag_secs_worst: d.lag_secs_worst,
+            clock_error_ms_min: d.clock_error_ms_min,
+            clock_error_ms_max: d.clock_error_ms_max,
+            silent_secs: d.silent_secs,
+            watched_secs: d.watched_secs,
+        };
+        Delivery {
+            lag_secs: proof.newest_sample_at.map(|t| self.snapshot.generated_at.since(t).as_secs()),
+            missing_batches: proof.missing_batches,
+            missing_ranges: proof.missing.clone(),
+            drain_secs: proof.drained_in.map(|left| left.as_secs()),
+            held_batches: proof.held_batches,
+            lost_batches: proof.lost_batches,
+            losses: proof
+                .losses
+                .iter()
+                .map(|l| Loss { first: l.first, last: l.last, found_at: self.time(l.found_at) })
+                .collect(),
+            days: proof.days.iter().map(day).collect(),
         }
     }
 
@@ -376,6 +418,18 @@ pub fn subject_name(snapshot: &Snapshot, subject: &alert::Subject) -> String {
     match subject {
         alert::Subject::Edge(id) => names::edge(&snapshot.network, &snapshot.view, id),
         alert::Subject::Site(id) | alert::Subject::Agent(id) => names::site(&snapshot.network, id).to_owned(),
+        alert::Subject::Device(id) => match snapshot.network.devices.get(id.as_str()) {
+            Some(device) => format!("{} ({id})", names::site(&snapshot.network, &device.site)),
+            None => id.to_string(),
+        },
+        alert::Subject::Service(id, from) => {
+            let name = snapshot.network.services.get(id.as_str()).map_or(id.as_str(), |s| s.name.as_str());
+            format!("{name} ({})", names::site(&snapshot.network, from))
+        }
+        alert::Subject::Backup(id) => {
+            snapshot.network.backups.get(id.as_str()).map_or_else(|| id.to_string(), |b| b.name.clone())
+        }
+        alert::Subject::Hub => snapshot.network.name.clone(),
     }
 }
 
@@ -402,6 +456,7 @@ fn never_heard(site: &SiteId) -> AgentView {
         duplicate_batches: 0,
         lost_batches: 0,
         rejected_batches: 0,
+        throttled_messages: 0,
         backlog_batches: None,
         samples: 0,
         clock_error_ms: None,

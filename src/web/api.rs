@@ -172,17 +172,25 @@ pub struct Agent {
     pub duplicate_batches: u64,
     pub lost_batches: u64,
     pub rejected_batches: u64,
+    /// Messages above what the hub takes from one agent.
+    #[serde(default)]
+    pub throttled_messages: u64,
     pub backlog_batches: Option<u64>,
     pub samples: u64,
     /// Positive: the agent is ahead.
     pub clock_error_ms: Option<i64>,
+    /// A hub of an older version does not say.
+    #[serde(default)]
     pub inventory: Inventory,
-    /// End of the validity of its certificate for the broker.
+    /// End of the validity of its certificate for the broker; null: it uses none.
     pub certificate_expires: Option<String>,
+    /// What the ledger proves; a hub of an older version does not say.
+    #[serde(default)]
+    pub delivery: Delivery,
 }
 
 /// How an agent stands with its part of the inventory. All null where it reads a file of its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Inventory {
     /// The revision that the hub publishes: when it was made.
     pub published: Option<String>,
@@ -193,6 +201,56 @@ pub struct Inventory {
     pub key_refused: Option<String>,
     /// Why the hub cannot send it, or not all of its secrets.
     pub trouble: Option<String>,
+}
+
+/// What the ledger proves of an agent's deliveries.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Delivery {
+    /// Age of the newest sample; null: none since the hub started.
+    pub lag_secs: Option<u64>,
+    /// Batches that later ones have overtaken and the agent still holds, and the lowest ranges of them.
+    pub missing_batches: u64,
+    pub missing_ranges: Vec<(u64, u64)>,
+    /// Until none is missing, at the pace of the last half minute; null: nothing is, or it does not close.
+    pub drain_secs: Option<u64>,
+    /// Stored, but made before the agent's clock was set, and not placed in time yet.
+    pub held_batches: u64,
+    /// Lost for good, as far as the ledger remembers, and the newest of these losses.
+    pub lost_batches: u64,
+    pub losses: Vec<Loss>,
+    /// The daily record, the newest day first.
+    pub days: Vec<Day>,
+}
+
+/// Batches lost for good: sequence numbers, both included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Loss {
+    pub first: u64,
+    pub last: u64,
+    pub found_at: String,
+}
+
+/// One day, in the network's time zone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Day {
+    pub day: String,
+    /// Made on that day and stored, whenever they arrived.
+    pub batches: u64,
+    pub samples: u64,
+    /// Of these, samples that arrived after the day was over.
+    pub late_samples: u64,
+    /// When the record was last changed after the day was over; null: never.
+    pub amended_at: Option<String>,
+    pub duplicate_batches: u64,
+    pub lost_batches: u64,
+    pub set_aside: u64,
+    pub lag_secs_worst: Option<u64>,
+    pub clock_error_ms_min: Option<i64>,
+    pub clock_error_ms_max: Option<i64>,
+    /// For how long the hub heard nothing of the agent, and for how long it listened at all.
+    pub silent_secs: u64,
+    pub watched_secs: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -8,6 +8,9 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+/// The one address that takes a POST; it checks for itself who asks.
+pub const CHANGES: &str = "/api/v1/desk";
+
 /// Everything comes from this program itself, and nothing may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -46,13 +49,21 @@ impl Hosts {
     }
 }
 
-/// Refuses unknown hosts (421) and everything but GET and HEAD (405); adds the security headers to every answer.
+fn is_allowed(request: &Request) -> bool {
+    match *request.method() {
+        Method::GET | Method::HEAD => true,
+        Method::POST => request.uri().path() == CHANGES,
+        _ => false,
+    }
+}
+
+/// Refuses unknown hosts (421) and everything but GET, HEAD and a POST of [`CHANGES`] (405); adds the security headers to every answer.
 pub async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|v| v.to_str().ok());
     let mut response = if !host.is_some_and(|h| hosts.allows(h)) {
         let why = "This host name is not known here: use localhost, an address, or the host of public_url.\n";
         (StatusCode::MISDIRECTED_REQUEST, why).into_response()
-    } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    } else if !is_allowed(&request) {
         (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], "read only\n").into_response()
     } else {
         next.run(request).await

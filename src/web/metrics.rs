@@ -36,7 +36,7 @@ const fn own(name: &'static str, kind: Kind, help: &'static str, labels: &'stati
 use Kind::{Counter, Gauge as Level};
 
 /// Every metric of the hub that the catalogue does not have.
-pub static OWN: [Own; 27] = [
+pub static OWN: [Own; 32] = [
     own("site_together_mbps_low", Level, "Least that the unknown links allow, all sites drawing", &SITE_LABELS),
     own("site_alone_mbps_low", Level, "Least that the unknown links allow, the others silent", &SITE_LABELS),
     own("site_possible_mbps_low", Level, "Least that the unknown links allow, over the widest path", &SITE_LABELS),
@@ -50,6 +50,10 @@ pub static OWN: [Own; 27] = [
     own("agent_online_flag", Level, "1 when the agent's retained state says that it is online", &["agent"]),
     own("agent_data_age_secs", Level, "Time since the last batch", &["agent"]),
     own("agent_backlog_count", Level, "Batches that the agent holds and the hub has not stored", &["agent"]),
+    own("agent_lag_secs", Level, "Age of the newest sample", &["agent"]),
+    own("agent_missing_count", Level, "Batches that later ones have overtaken and the agent still holds", &["agent"]),
+    own("agent_drain_secs", Level, "Time until none is missing, at the pace of the last half minute", &["agent"]),
+    own("agent_held_count", Level, "Batches stored that were made before the agent's clock was set", &["agent"]),
     own("agent_clock_error_ms", Level, "Agent clock minus hub clock", &["agent"]),
     own("agent_inventory_current_flag", Level, "1 while what the hub published last is in force", &["agent"]),
     own("agent_key_refused_flag", Level, "1 while the agent shows a key that staff have not accepted", &["agent"]),
@@ -58,6 +62,7 @@ pub static OWN: [Own; 27] = [
     own("agent_batches_duplicate_total", Counter, "Batches received again", &["agent"]),
     own("agent_batches_lost_total", Counter, "Batches proved lost", &["agent"]),
     own("agent_batches_rejected_total", Counter, "Batches set aside because they did not parse", &["agent"]),
+    own("agent_messages_throttled_total", Counter, "Messages above what the hub takes from one agent", &["agent"]),
     own("agent_samples_stored_total", Counter, "Samples stored", &["agent"]),
     own("incidents_count", Level, "Incidents that are not closed", &["condition", "state", "role"]),
     own(
@@ -272,6 +277,13 @@ impl Page {
             self.own("agent_online_flag", &values, agent.online.map(flag))?;
             self.own("agent_data_age_secs", &values, age)?;
             self.own("agent_backlog_count", &values, agent.backlog_batches.map(|n| n as f64))?;
+            if let Some(proof) = snapshot.proofs.get(&agent.site) {
+                let lag = proof.newest_sample_at.map(|t| snapshot.generated_at.since(t).as_secs_f64());
+                self.own("agent_lag_secs", &values, lag)?;
+                self.own("agent_missing_count", &values, Some(proof.missing_batches as f64))?;
+                self.own("agent_drain_secs", &values, proof.drained_in.map(|left| left.as_secs_f64()))?;
+                self.own("agent_held_count", &values, Some(proof.held_batches as f64))?;
+            }
             self.own("agent_clock_error_ms", &values, agent.clock_error_ms.map(|ms| ms as f64))?;
             let current = agent.part.published.map(|revision| flag(agent.part.in_force == Some(revision)));
             self.own("agent_inventory_current_flag", &values, current)?;
@@ -283,6 +295,7 @@ impl Page {
             self.own("agent_batches_duplicate_total", &values, Some(agent.duplicate_batches as f64))?;
             self.own("agent_batches_lost_total", &values, Some(agent.lost_batches as f64))?;
             self.own("agent_batches_rejected_total", &values, Some(agent.rejected_batches as f64))?;
+            self.own("agent_messages_throttled_total", &values, Some(agent.throttled_messages as f64))?;
             self.own("agent_samples_stored_total", &values, Some(agent.samples as f64))?;
         }
         Ok(())

@@ -1,6 +1,6 @@
-//! What the hub shows: status page, JSON, Prometheus. Read-only: nothing here changes anything.
+//! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`].
 //!
-//! `/` page, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
+//! `/` page (`/delivery`: its part about data collection), `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
 //!
 //! Limits: [`listen::CONNECTIONS_MAX`] connections, [`listen::IDLE_MAX`] without a byte, [`EVENT_STREAMS_MAX`] event
@@ -9,8 +9,10 @@
 mod answer;
 pub mod api;
 mod assets;
+pub mod desk;
 pub mod figures;
 mod guard;
+pub mod incidents;
 pub mod language;
 mod listen;
 pub mod map;
@@ -60,6 +62,8 @@ pub struct WebState {
     pub default_language: Language,
     /// The host of this address may be asked for, besides loopback names and bare addresses.
     pub public_url: Option<String>,
+    /// How changes and histories reach the hub's loop; without it there are none.
+    pub desk: Option<desk::Desk>,
 }
 
 /// [`WebState`] with what all requests share.
@@ -80,7 +84,7 @@ pub fn router(state: WebState) -> Router {
 pub async fn serve(listener: TcpListener, state: WebState, mut shutdown: Shutdown) -> anyhow::Result<()> {
     let app = build(state, Some(shutdown.clone()));
     let mut stop = shutdown.clone();
-    let server = axum::serve(listen::Bounded::new(listener), app)
+    let server = axum::serve(listen::Bounded::new(listener), app.into_make_service_with_connect_info::<desk::Peer>())
         .with_graceful_shutdown(async move { stop.wait().await })
         .into_future();
     tokio::select! {
@@ -96,10 +100,13 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
         .route("/", get(page))
         .route("/fragment", get(fragment))
         .route("/i/{number}", get(incident))
+        .route("/delivery", get(delivery))
         .route("/assets/{name}", get(asset))
         .route("/favicon.ico", get(|| asset(Path("icon.svg".to_owned()))))
         .route("/api/v1/status", get(status))
         .route("/api/v1/incidents", get(incidents))
+        .route("/api/v1/incidents/{number}", get(desk::show))
+        .route(guard::CHANGES, get(desk::status).post(desk::change))
         .route("/api/v1/events", get(events))
         .route("/metrics", get(prometheus))
         .route("/healthz", get(healthz))
@@ -147,6 +154,11 @@ fn html(rendered: Result<String, askama::Error>, language: Language, headers: &H
 /// What mails link to: the incident's place on the page.
 async fn incident(Path(number): Path<u64>) -> Redirect {
     Redirect::to(&format!("/#VED-{number}"))
+}
+
+/// How the agents' data arrive: a part of the page.
+async fn delivery() -> Redirect {
+    Redirect::to("/#h-agents")
 }
 
 async fn asset(Path(name): Path<String>) -> Response {

@@ -71,6 +71,7 @@ struct View {
     links: Vec<link::Row>,
     backhauls: Vec<link::Row>,
     agents: Vec<hub::AgentRow>,
+    days: Vec<hub::DayRow>,
     parts: Vec<hub::PartRow>,
     services: Vec<hub::ServiceRow>,
 }
@@ -105,6 +106,7 @@ impl View {
             links,
             backhauls,
             agents: hub::agents(&c),
+            days: hub::days(&c),
             parts: hub::parts(&c),
             services: hub::services(&c),
         }

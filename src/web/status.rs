@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::api::{Incident, Incidents, Promise, Site, Status};
+use super::api::{Agent, Incident, Incidents, Promise, Site, Status};
 use super::figures;
 use super::summary::{headline, others_line};
 use super::words;
@@ -58,7 +58,7 @@ pub async fn fetch_incidents(hub_url: &str) -> Result<Incidents, StatusError> {
     get(hub_url, "api/v1/incidents").await
 }
 
-async fn get<T: serde::de::DeserializeOwned>(hub_url: &str, path: &str) -> Result<T, StatusError> {
+pub(super) async fn get<T: serde::de::DeserializeOwned>(hub_url: &str, path: &str) -> Result<T, StatusError> {
     let url = format!("{}/{path}", hub_url.trim_end_matches('/'));
     let parsed: reqwest::Url = url.parse().map_err(|_| StatusError::Address { url: hub_url.to_owned() })?;
     let client = client(&parsed)?;
@@ -79,7 +79,7 @@ async fn get<T: serde::de::DeserializeOwned>(hub_url: &str, path: &str) -> Resul
     serde_json::from_slice(&body).map_err(|source| StatusError::Malformed { url: hub_url.to_owned(), source })
 }
 
-fn client(url: &reqwest::Url) -> Result<reqwest::Client, StatusError> {
+pub(super) fn client(url: &reqwest::Url) -> Result<reqwest::Client, StatusError> {
     let bad = || StatusError::Address { url: url.to_string() };
     let builder = reqwest::Client::builder().timeout(ANSWER_MAX).redirect(reqwest::redirect::Policy::none());
     let builder = match url.scheme() {
@@ -152,6 +152,10 @@ pub fn render(status: &Status, color: bool, language: Language) -> String {
         out.push('\n');
         out.push_str(&p.sites(&rows));
     }
+    if !status.agents.is_empty() {
+        out.push('\n');
+        out.push_str(&p.agents(&status.agents));
+    }
     let open: Vec<&Incident> = status.incidents.iter().filter(|i| i.id.is_some() && i.caused_by.is_empty()).collect();
     if !open.is_empty() {
         out.push('\n');
@@ -168,6 +172,18 @@ pub fn render_incidents(incidents: &Incidents, color: bool, language: Language) 
         return format!("{}\n", words::Words::of(language).no_incidents);
     }
     p.incidents(&told)
+}
+
+/// A clock further off than this is named, ms.
+const CLOCK_ERROR_MS_MAX: u64 = 5_000;
+
+fn in_trouble(a: &Agent) -> bool {
+    let d = &a.delivery;
+    a.online != Some(true)
+        || d.missing_batches > 0
+        || d.held_batches > 0
+        || a.lost_batches.max(d.lost_batches) > 0
+        || a.clock_error_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_ERROR_MS_MAX)
 }
 
 type Row<'a> = (&'a Site, bool, &'a Promise);
@@ -296,6 +312,53 @@ impl Printer<'_> {
         ]
     }
 
+    /// How the agents' data arrive: one line where all is well, else a table of those in trouble.
+    fn agents(&self, agents: &[Agent]) -> String {
+        let trouble: Vec<&Agent> = agents.iter().filter(|a| in_trouble(a)).collect();
+        if trouble.is_empty() {
+            let (heads, tail) = (
+                self.pick("Raccolta dei dati: agenti", "Data collection: agents"),
+                self.pick("tutti in linea, nulla manca, nulla è perso", "all online, nothing missing, nothing lost"),
+            );
+            return format!("{heads} {}, {tail}.\n", agents.len());
+        }
+        let heads = [
+            Column::left(self.pick("AGENTE", "AGENT")),
+            Column::left(self.pick("STATO", "STATE")),
+            Column::right(self.pick("RITARDO", "LAG")),
+            Column::right(self.pick("LACUNA", "GAP")),
+            Column::right(self.pick("PIENA FRA", "FULL IN")),
+            Column::right(self.pick("PERSI", "LOST")),
+            Column::right(self.pick("SENZA ORA", "NO TIME YET")),
+            Column::right(self.pick("OROLOGIO", "CLOCK")),
+        ];
+        let seconds = |secs: Option<u64>| secs.map_or_else(|| "—".to_owned(), |s| format!("{s} s"));
+        let count = |n: u64| figures::count(n, self.language);
+        let cells = |a: &&Agent| {
+            let (paint, state) = match a.online {
+                Some(true) => (Paint::Plain, self.pick("in linea", "online")),
+                Some(false) => (Paint::Bad, self.pick("isolato", "cut off")),
+                None => (Paint::Warn, self.pick("mai sentito", "never heard")),
+            };
+            let lost = a.lost_batches.max(a.delivery.lost_batches);
+            let clock = a.clock_error_ms.map_or_else(
+                || "—".to_owned(),
+                |ms| format!("{} s", figures::decimal(ms as f64 / 1000.0, 1, self.language)),
+            );
+            vec![
+                (Paint::Bold, a.name.clone()),
+                (paint, state.to_owned()),
+                (Paint::Plain, seconds(a.delivery.lag_secs)),
+                (Paint::Plain, count(a.delivery.missing_batches)),
+                (Paint::Plain, seconds(a.delivery.drain_secs)),
+                (if lost > 0 { Paint::Bad } else { Paint::Plain }, count(lost)),
+                (Paint::Plain, count(a.delivery.held_batches)),
+                (Paint::Plain, clock),
+            ]
+        };
+        self.table(&heads, trouble.iter().map(cells).collect())
+    }
+
     fn incidents(&self, incidents: &[&Incident]) -> String {
         let heads = [
             Column::left(self.pick("AVVISO", "INCIDENT")),
@@ -357,8 +420,8 @@ impl Printer<'_> {
     }
 
     fn cause(&self, word: &str) -> String {
-        use ProbableCause::{Congestion, Interference, Misalignment, PortRate, Power, RainFade, Unknown};
-        let all = [Unknown, RainFade, Misalignment, Interference, Congestion, PortRate, Power];
+        use ProbableCause::{Congestion, Equipment, Interference, Misalignment, PortRate, Power, RainFade, Unknown};
+        let all = [Unknown, RainFade, Misalignment, Interference, Congestion, PortRate, Power, Equipment];
         let found = all.into_iter().find(|c| super::answer::cause_word(*c) == word);
         found.map_or_else(|| word.to_owned(), |c| words::cause(c, self.language).to_owned())
     }

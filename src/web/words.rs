@@ -69,6 +69,16 @@ pub struct Words {
     pub backlog: &'static str,
     pub lost: &'static str,
     pub clock: &'static str,
+    pub newest_sample: &'static str,
+    pub gap: &'static str,
+    pub again: &'static str,
+    pub daily_record: &'static str,
+    pub daily_caption: &'static str,
+    pub day: &'static str,
+    pub late: &'static str,
+    pub set_aside: &'static str,
+    pub worst_lag: &'static str,
+    pub silent: &'static str,
     pub inventory: &'static str,
     pub samples: &'static str,
     pub parts: &'static str,
@@ -155,12 +165,22 @@ static ITALIAN: Words = Words {
     backhaul: "Collegamento",
     serves: "Siti serviti",
     delivery: "Raccolta dei dati",
-    delivery_caption: "Agenti nei siti: ultimi dati ricevuti, lotti in attesa e lotti persi.",
+    delivery_caption: "Agenti nei siti. Ciò che un agente misura resta da lui finché non è registrato qui: dopo un'interruzione la lacuna si riempie.",
     agent: "Agente",
     last_data: "Ultimi dati",
     backlog: "In attesa",
     lost: "Persi",
     clock: "Errore orologio",
+    newest_sample: "Misura più recente",
+    gap: "Lacuna",
+    again: "Ripetuti",
+    daily_record: "Registro giornaliero della raccolta",
+    daily_caption: "Misure fatte in quel giorno, anche se arrivate dopo. Il registro resta per dieci anni; i rapporti lo citano.",
+    day: "Giorno",
+    late: "Arrivate dopo",
+    set_aside: "Scartati",
+    worst_lag: "Ritardo massimo",
+    silent: "In silenzio",
     inventory: "Inventario",
     samples: "Misure",
     parts: "Funzionamento del sistema",
@@ -247,12 +267,22 @@ static ENGLISH: Words = Words {
     backhaul: "Backhaul",
     serves: "Sites served",
     delivery: "Data collection",
-    delivery_caption: "Agents at the sites: last data received, batches waiting and batches lost.",
+    delivery_caption: "Agents at the sites. What an agent measures stays with it until it is stored here: after an outage the gap fills.",
     agent: "Agent",
     last_data: "Last data",
     backlog: "Waiting",
     lost: "Lost",
     clock: "Clock error",
+    newest_sample: "Newest sample",
+    gap: "Gap",
+    again: "Again",
+    daily_record: "Daily record of data collection",
+    daily_caption: "Samples taken on that day, whenever they arrived. The record is kept for ten years; reports cite it.",
+    day: "Day",
+    late: "Came late",
+    set_aside: "Set aside",
+    worst_lag: "Worst lag",
+    silent: "Silent",
     inventory: "Inventory",
     samples: "Samples",
     parts: "System health",
@@ -301,13 +331,8 @@ fn pick(language: Language, italian: &'static str, english: &'static str) -> &'s
 }
 
 pub fn condition(c: Condition, l: Language) -> &'static str {
-    match c {
-        Condition::CapacityBelow => pick(l, "Degrado", "Weak"),
-        Condition::LinkDown => pick(l, "Interruzione", "Outage"),
-        Condition::SiteBelowTarget => pick(l, "Sotto il minimo", "Below target"),
-        Condition::OnStandby => pick(l, "Linea di riserva", "On backup"),
-        Condition::SamplesLost => pick(l, "Dati persi", "Data lost"),
-    }
+    let spec = c.spec();
+    pick(l, spec.title_it, spec.title_en)
 }
 
 pub fn incident_state(s: IncidentState, l: Language) -> &'static str {
@@ -336,6 +361,7 @@ pub fn cause(c: ProbableCause, l: Language) -> &'static str {
         ProbableCause::Congestion => pick(l, "congestione", "congestion"),
         ProbableCause::PortRate => pick(l, "porta Ethernet a velocità ridotta", "Ethernet port at a reduced rate"),
         ProbableCause::Power => pick(l, "alimentazione", "power supply"),
+        ProbableCause::Equipment => pick(l, "apparato", "equipment"),
     }
 }
 
@@ -396,6 +422,9 @@ pub fn missing(m: Missing, l: Language) -> &'static str {
         Missing::NoBaseline => pick(l, "prima lettura in corso", "first reading under way"),
         Missing::Refused => pick(l, "credenziali rifiutate", "credentials refused"),
         Missing::Stale => pick(l, "nessun dato recente", "no recent data"),
+        Missing::NoLongerOffered => {
+            pick(l, "non più fornita dopo un aggiornamento del firmware", "no longer offered since a firmware update")
+        }
         Missing::NotMeasured => pick(l, "non misurata", "not measured"),
     }
 }
@@ -413,6 +442,7 @@ pub fn part(name: &str, l: Language) -> &str {
         "mqtt" => "MQTT",
         "influxdb" => "InfluxDB",
         "mail" => pick(l, "Posta", "Mail"),
+        "ledger" => pick(l, "Registro (ledger)", "Ledger"),
         other => other,
     }
 }

@@ -286,6 +286,8 @@ pub struct Line<'a> {
     raw: &'a str,
     /// Where the tags end in `raw`.
     tags_end: usize,
+    /// Where the time begins in `raw`.
+    time_start: usize,
     pub measurement: Cow<'a, str>,
     pub tags: Tags<'a>,
     pub fields: Vec<(Cow<'a, str>, Value<'a>)>,
@@ -313,8 +315,9 @@ impl<'a> Line<'a> {
         if !scan.eat(b' ') {
             return Err(Fault::NoTimestamp);
         }
-        let at = timestamp(&raw[scan.at..])?;
-        Ok(Self { raw, tags_end, measurement, tags, fields, at })
+        let time_start = scan.at;
+        let at = timestamp(&raw[time_start..])?;
+        Ok(Self { raw, tags_end, time_start, measurement, tags, fields, at })
     }
 
     /// The value of a tag.
@@ -322,10 +325,16 @@ impl<'a> Line<'a> {
         self.tags.iter().find(|(key, _)| key == tag.as_str()).map(|(_, value)| &**value)
     }
 
-    /// Appends the line, with its line break, as it was.
+    /// The same line measured at another time.
+    #[must_use]
+    pub fn placed(self, at: UnixMillis) -> Self {
+        Self { at, ..self }
+    }
+
+    /// Appends the line, with its line break, as it was but for its time.
     pub fn write(&self, out: &mut String) {
-        out.push_str(self.raw);
-        out.push('\n');
+        out.push_str(&self.raw[..self.time_start]);
+        let _ = writeln!(out, "{}", self.at.0);
     }
 
     /// Appends the line, with its line break, and with this tag added, or replaced if it has it.
@@ -339,8 +348,8 @@ impl<'a> Line<'a> {
             }
         }
         push_tag(tag.as_str(), value, out);
-        out.push_str(&self.raw[self.tags_end..]);
-        out.push('\n');
+        out.push_str(&self.raw[self.tags_end..self.time_start]);
+        let _ = writeln!(out, "{}", self.at.0);
     }
 }
 

@@ -13,7 +13,7 @@ pub const RANGES_READ_MAX: usize = 10_000;
 pub const RANGES_SENT_MAX: usize = 1_000;
 
 /// Sorted, disjoint, not adjacent inclusive ranges. JSON: `[[1, 812], [840, 902]]`.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct RangeSet {
     ranges: Vec<(u64, u64)>,
 }

@@ -87,6 +87,10 @@ pub struct Stored {
     /// When the last of them arrived, by the hub's clock.
     #[serde(default)]
     pub received_at: UnixMillis,
+    /// The run of the hub that says so. Another run may know less, when its ledger comes from a backup: its word takes
+    /// the place of what was said before. `None`: a hub of an older version, whose word is only added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<Uuid>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
@@ -131,13 +135,16 @@ mod tests {
             epoch: u64::MAX,
             ranges: [(1, 812), (840, 902)].into_iter().collect(),
             received_at: UnixMillis(1_790_000_000_000),
+            boot: Some(Uuid::from_u128(2)),
         };
         let text = String::from_utf8(encode(&stored)).unwrap();
         assert_eq!(
             text,
-            r#"{"ledger":"00000000-0000-0000-0000-000000000001","epoch":"18446744073709551615","ranges":[[1,812],[840,902]],"received_at":1790000000000}"#
+            r#"{"ledger":"00000000-0000-0000-0000-000000000001","epoch":"18446744073709551615","ranges":[[1,812],[840,902]],"received_at":1790000000000,"boot":"00000000-0000-0000-0000-000000000002"}"#
         );
         assert_eq!(decode::<Stored>(text.as_bytes()).unwrap(), stored);
+        let older = br#"{"ledger":"00000000-0000-0000-0000-000000000001","epoch":"1","ranges":[]}"#;
+        assert_eq!(decode::<Stored>(older).unwrap().boot, None);
     }
 
     #[test]

@@ -1,21 +1,19 @@
-//! What the delivery tests share: a store in memory, brokers to kill, an agent and a hub to start and stop.
+//! What the delivery tests share: brokers to kill, an agent and a hub to start and stop.
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use uuid::Uuid;
-use vedetta::config::secret::{Secret, SecretError, SecretSource};
+use vedetta::config::secret::Secret;
 use vedetta::config::settings::{MqttSettings, SpoolLimits, TlsSettings};
 use vedetta::model::network::SecretRef;
-use vedetta::model::{NetworkId, SiteId, UnixMillis};
+use vedetta::model::{NetworkId, SiteId};
 use vedetta::mqtt::agent::{self, AgentDelivery, DeliveryStatus, PartLink, Payload};
 use vedetta::mqtt::broker::{Broker, User};
 use vedetta::mqtt::inbox::{self, HubInbox, InboxEvent, InboxHealth, InboxParts};
@@ -23,12 +21,11 @@ use vedetta::mqtt::parts::Parts;
 use vedetta::runtime::clock::SystemClock;
 use vedetta::runtime::tasks::{Shutdown, ShutdownSwitch};
 use vedetta::spool::Spool;
-use vedetta::store::{BatchStore, IncomingBatch, StoreError, StoreOutcome};
-use vedetta::wire::batch::{Encoding, unpack};
-use vedetta::wire::ranges::RangeSet;
+use vedetta::store::BatchStore;
 
-/// For whatever must happen sooner or later; only a failing test waits so long.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+use crate::support::memory::MemoryStore;
+use crate::support::{Mosquitto, OneSecret, PATIENCE, free_port};
+
 pub const PASSWORD: &str = "only for this test";
 
 pub fn network() -> NetworkId {
@@ -37,129 +34,6 @@ pub fn network() -> NetworkId {
 
 pub fn site(name: &str) -> SiteId {
     SiteId::parse(name).unwrap()
-}
-
-/// Waits until something is so.
-pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for this: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// A ledger that is durable as long as the test runs.
-#[derive(Default)]
-pub struct MemoryStore {
-    inner: Mutex<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    ledger: Uuid,
-    batches: BTreeMap<(String, u64, u64), IncomingBatch>,
-    newest: BTreeMap<String, u64>,
-    set_aside: Vec<(String, String)>,
-    fails: bool,
-    /// Commits, and then does not say so: as a hub that dies in between.
-    mute: bool,
-}
-
-impl MemoryStore {
-    pub fn new() -> Arc<Self> {
-        let store = Self::default();
-        store.inner.lock().unwrap().ledger = Uuid::new_v4();
-        Arc::new(store)
-    }
-
-    /// Every payload stored, in no order; one stored twice is there twice.
-    pub fn payloads(&self) -> Vec<String> {
-        let inner = self.inner.lock().unwrap();
-        let text = |b: &IncomingBatch| unpack(Encoding::Gzip, &b.packed, crc_of(&b.packed)).unwrap();
-        inner.batches.values().map(|b| String::from_utf8(text(b)).unwrap()).collect()
-    }
-
-    pub fn len(&self) -> usize {
-        self.inner.lock().unwrap().batches.len()
-    }
-
-    pub fn set_aside(&self) -> Vec<(String, String)> {
-        self.inner.lock().unwrap().set_aside.clone()
-    }
-
-    pub fn fail(&self, fails: bool) {
-        self.inner.lock().unwrap().fails = fails;
-    }
-
-    pub fn mute(&self, mute: bool) {
-        self.inner.lock().unwrap().mute = mute;
-    }
-
-    /// A new disk.
-    pub fn replace(&self) {
-        let mut inner = self.inner.lock().unwrap();
-        *inner = Inner { ledger: Uuid::new_v4(), ..Inner::default() };
-    }
-}
-
-/// The store is given packed bytes whose unpacked checksum it knows; a rejected batch has another one.
-fn crc_of(packed: &[u8]) -> u32 {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
-    crc32fast::hash(&bytes)
-}
-
-impl BatchStore for MemoryStore {
-    fn ledger_id(&self) -> Uuid {
-        self.inner.lock().unwrap().ledger
-    }
-
-    fn store(&self, batches: &[IncomingBatch]) -> Result<Vec<StoreOutcome>, StoreError> {
-        let mut inner = self.inner.lock().unwrap();
-        if inner.fails {
-            return Err(StoreError::Database { step: "commit", source: "disk full".into() });
-        }
-        let outcome = |batch: &IncomingBatch| {
-            let key = (batch.agent.to_string(), batch.epoch, batch.seq);
-            match inner.batches.get(&key) {
-                Some(known) if known.crc == batch.crc => StoreOutcome::Duplicate,
-                Some(_) => StoreOutcome::Conflict,
-                None => {
-                    inner.newest.insert(batch.agent.to_string(), batch.epoch);
-                    inner.batches.insert(key, batch.clone());
-                    StoreOutcome::Stored
-                }
-            }
-        };
-        let outcomes = batches.iter().map(outcome).collect();
-        if inner.mute {
-            return Err(StoreError::Database { step: "commit", source: "no answer".into() });
-        }
-        Ok(outcomes)
-    }
-
-    fn stored_ranges(&self) -> Result<Vec<(SiteId, u64, RangeSet)>, StoreError> {
-        let inner = self.inner.lock().unwrap();
-        let ranges = |agent: &str, epoch: u64| {
-            inner.batches.keys().filter(|(a, e, _)| a == agent && *e == epoch).map(|(_, _, seq)| *seq).collect()
-        };
-        Ok(inner.newest.iter().map(|(agent, epoch)| (site(agent), *epoch, ranges(agent, *epoch))).collect())
-    }
-
-    fn set_aside(&self, agent: &str, reason: &str, _: &[u8], _: UnixMillis) -> Result<(), StoreError> {
-        self.inner.lock().unwrap().set_aside.push((agent.to_owned(), reason.to_owned()));
-        Ok(())
-    }
-}
-
-/// One password for everybody.
-struct OnePassword;
-
-impl SecretSource for OnePassword {
-    fn read(&self, _: &SecretRef) -> Result<Secret, SecretError> {
-        Ok(Secret::new(PASSWORD))
-    }
 }
 
 /// Which broker a test runs against.
@@ -178,7 +52,7 @@ pub enum TestBroker {
 impl TestBroker {
     pub async fn start(kind: Kind, agents: &[&str]) -> Self {
         match kind {
-            Kind::Mosquitto => Self::Mosquitto(Mosquitto::start()),
+            Kind::Mosquitto => Self::Mosquitto(Mosquitto::open()),
             Kind::Embedded => {
                 let agents = agents.iter().map(|a| site(a)).collect();
                 let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -191,7 +65,7 @@ impl TestBroker {
 
     pub fn port(&self) -> u16 {
         match self {
-            Self::Mosquitto(m) => m.port,
+            Self::Mosquitto(m) => m.port(),
             Self::Embedded { addr, .. } => addr.port(),
         }
     }
@@ -213,7 +87,7 @@ impl TestBroker {
     pub async fn restart(&mut self) {
         self.kill().await;
         match self {
-            Self::Mosquitto(m) => m.launch(),
+            Self::Mosquitto(m) => m.restart(),
             Self::Embedded { addr, agents, tasks, switch } => {
                 let mut users: BTreeMap<User, Secret> = [(User::Hub, Secret::new(PASSWORD))].into();
                 users.extend(agents.iter().map(|a| (User::Agent(a.clone()), Secret::new(PASSWORD))));
@@ -259,76 +133,6 @@ pub fn tls_settings(port: u16, ca_file: PathBuf, client: Option<(PathBuf, PathBu
     }
 }
 
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Debian's mosquitto.
-pub struct Mosquitto {
-    pub port: u16,
-    dir: TempDir,
-    child: Option<Child>,
-}
-
-impl Mosquitto {
-    /// On a port of its own, for everybody.
-    pub fn start() -> Self {
-        let port = free_port();
-        Self::with_config(&format!("persistence false\nlistener {port} 127.0.0.1\nallow_anonymous true\n"), port)
-    }
-
-    /// By a file as it is. (mosquitto that is started by root would become another user, which may not read the files.)
-    pub fn with_files(config: &Path, port: u16) -> Self {
-        let config = std::fs::read_to_string(config).unwrap();
-        Self::with_config(&format!("user root\n{config}"), port)
-    }
-
-    fn with_config(config: &str, port: u16) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("mosquitto.conf"), config).unwrap();
-        let mut mosquitto = Self { port, dir, child: None };
-        mosquitto.launch();
-        mosquitto
-    }
-
-    fn launch(&mut self) {
-        let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto"]
-            .into_iter()
-            .find(|p| Path::new(p).exists())
-            .expect("this test needs the MQTT broker mosquitto: install Debian's package `mosquitto`");
-        let log = std::fs::File::create(self.dir.path().join("log")).unwrap();
-        let child = Command::new(program)
-            .arg("-c")
-            .arg(self.dir.path().join("mosquitto.conf"))
-            .stdout(Stdio::from(log.try_clone().unwrap()))
-            .stderr(Stdio::from(log))
-            .spawn()
-            .expect("mosquitto starts");
-        self.child = Some(child);
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let ended = self.child.as_mut().and_then(|c| c.try_wait().unwrap());
-            let log = || std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-            assert!(ended.is_none() && start.elapsed() < PATIENCE, "mosquitto does not listen: {}", log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // SIGKILL.
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-}
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
 /// An agent in a task of its own.
 pub struct TestAgent {
     pub payloads: mpsc::Sender<Payload>,
@@ -365,8 +169,15 @@ impl TestAgent {
         let (status_in, status) = watch::channel(DeliveryStatus::default());
         let (switch, shutdown) = Shutdown::new();
         let mut tasks = JoinSet::new();
-        let agent =
-            agent::run(config, payloads_out, spool, Arc::new(OnePassword), SystemClock::shared(), status_in, shutdown);
+        let agent = agent::run(
+            config,
+            payloads_out,
+            spool,
+            Arc::new(OneSecret(PASSWORD)),
+            SystemClock::shared(),
+            status_in,
+            shutdown,
+        );
         let abort = tasks.spawn(agent);
         Self { payloads, status, part, switch, abort, tasks }
     }
@@ -414,13 +225,23 @@ pub struct TestHub {
 
 impl TestHub {
     pub fn start(settings: MqttSettings, agents: &[&str], store: &Arc<MemoryStore>) -> Self {
-        Self::start_with(settings, agents, store, Parts::default())
+        Self::of_network(network().as_str(), settings, agents, store)
     }
 
-    pub fn start_with(settings: MqttSettings, agents: &[&str], store: &Arc<MemoryStore>, parts: Parts) -> Self {
+    pub fn of_network(name: &str, settings: MqttSettings, agents: &[&str], store: &Arc<MemoryStore>) -> Self {
+        Self::start_with(name, settings, agents, store, Parts::default())
+    }
+
+    pub fn start_with(
+        name: &str,
+        settings: MqttSettings,
+        agents: &[&str],
+        store: &Arc<MemoryStore>,
+        parts: Parts,
+    ) -> Self {
         let config = HubInbox {
             settings,
-            network: network(),
+            network: NetworkId::parse(name).unwrap(),
             boot: Uuid::new_v4(),
             version: "test".to_owned(),
             agents: agents.iter().map(|a| site(a)).collect(),
@@ -432,7 +253,7 @@ impl TestHub {
             store: Arc::clone(store) as Arc<dyn BatchStore>,
             parse: Arc::new(parse),
             out,
-            secrets: Arc::new(OnePassword),
+            secrets: Arc::new(OneSecret(PASSWORD)),
             clock: SystemClock::shared(),
             health: health_in,
             parts,

@@ -94,6 +94,7 @@ impl Builder {
             target: None,
             access: None,
             contact: None,
+            contact_email: Vec::new(),
         };
         self.network.sites.insert(site.id.clone(), site);
     }
@@ -146,6 +147,8 @@ impl Builder {
                 id: id.clone(),
                 near: near_device.clone(),
                 far: far_device.clone(),
+                near_radio: None,
+                far_radio: None,
                 medium: Medium::Radio,
                 wisp: Some(wisp_id(wisp)),
                 cost: 10,
@@ -248,6 +251,7 @@ impl Builder {
             duplicate_batches: 3,
             lost_batches: lost,
             rejected_batches: 0,
+            throttled_messages: 0,
             backlog_batches: Some(if online { 0 } else { 188 }),
             samples: 412_006,
             clock_error_ms: Some(if online { 120 } else { -7_300 }),
@@ -299,6 +303,7 @@ impl Builder {
         Snapshot {
             network: Arc::new(self.network),
             view: Arc::new(self.view),
+            proofs: Arc::default(),
             incidents: Arc::new(self.incidents),
             parts: vec![
                 PartHealth { name: "mqtt", ok: true, done_total: 12_840, ..PartHealth::default() },
@@ -352,6 +357,7 @@ pub fn end(device: DeviceId, site: &str, rsl_dbm: f64) -> EndView {
         airtime_percent: Reading::Missing(Missing::NotOffered),
         capacity_tx_mbps: Reading::known(1951.0, Provenance::Reported),
         capacity_rx_mbps: Reading::known(1951.0, Provenance::Reported),
+        capacity_not_measurable_since: None,
         port_rate_mbps: Reading::value(1000.0),
         supply_volts: Reading::Missing(Missing::Timeout),
         temperature_celsius: Reading::value(31.0),

@@ -28,8 +28,12 @@ pub async fn start_with(snapshot: Snapshot, public_url: Option<&str>) -> Server 
     let addr = listener.local_addr().unwrap();
     let (tx, rx) = watch::channel(Arc::new(snapshot));
     let (switch, shutdown) = Shutdown::new();
-    let state =
-        WebState { snapshots: rx, default_language: Language::Italian, public_url: public_url.map(str::to_owned) };
+    let state = WebState {
+        snapshots: rx,
+        default_language: Language::Italian,
+        public_url: public_url.map(str::to_owned),
+        desk: None,
+    };
     let mut running = tokio::task::JoinSet::new();
     running.spawn(serve(listener, state, shutdown));
     Server { addr, snapshots: tx, switch, running }

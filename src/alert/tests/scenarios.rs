@@ -274,7 +274,10 @@ fn a_spare_that_dies_is_minor() {
     let mut run = Run::new();
     run.world.set(&link("spare"), Cap::Down);
     run.minutes(30);
-    check(&mut run, &["6m #1 link_down spare open minor"]);
+    // The bundle tells about its member, with the digest.
+    check(&mut run, &["6m #1 link_down spare open minor", "12m #2 redundancy_lost pair open minor"]);
+    assert_eq!(run.live(Condition::LinkDown)[0].caused_by, [2]);
+    assert!(run.engine.incidents().iter().all(|i| i.delivery() == crate::alert::Delivery::Digest));
 }
 
 #[test]

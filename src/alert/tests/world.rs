@@ -56,6 +56,16 @@ pub struct World {
     pub silent_unknown: bool,
     /// Links of the second operator, `belbo`.
     pub belbo: BTreeSet<EdgeId>,
+    pub devices: BTreeMap<DeviceId, DeviceView>,
+    /// Received levels at both ends, dBm.
+    pub levels: BTreeMap<EdgeId, (f64, f64)>,
+    pub channels: BTreeMap<EdgeId, f64>,
+    /// Up, but they do not say what they can carry.
+    pub unmeasured: BTreeSet<EdgeId>,
+    /// `None`: now.
+    pub agent_heard: Option<UnixMillis>,
+    pub clock_error_ms: Option<i64>,
+    pub blind_since: Option<UnixMillis>,
 }
 
 pub fn site(id: &str) -> SiteId {
@@ -88,6 +98,13 @@ impl World {
             silent: BTreeSet::new(),
             silent_unknown: false,
             belbo: BTreeSet::new(),
+            devices: BTreeMap::new(),
+            levels: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            unmeasured: BTreeSet::new(),
+            agent_heard: None,
+            clock_error_ms: None,
+            blind_since: None,
         }
     }
 
@@ -194,6 +211,7 @@ impl World {
             target: residents.and(target),
             access: None,
             contact: None,
+            contact_email: Vec::new(),
         };
         let sites = [("hub", None), ("relay", None), ("alba", Some(600)), ("bene", Some(400)), ("ceva", Some(200))];
         let device = |id: &str, at: &str, n: u8| Device {
@@ -214,10 +232,13 @@ impl World {
             let (a, b) = (format!("{id}-near"), format!("{id}-far"));
             devices.insert(DeviceId::parse(&a).unwrap(), device(&a, near, n as u8 * 2 + 1));
             devices.insert(DeviceId::parse(&b).unwrap(), device(&b, far, n as u8 * 2 + 2));
+            devices.insert(DeviceId::parse("alba-switch").unwrap(), device("alba-switch", "alba", 100));
             let made = Link {
                 id: LinkId::parse(id).unwrap(),
                 near: DeviceId::parse(&a).unwrap(),
                 far: DeviceId::parse(&b).unwrap(),
+                near_radio: None,
+                far_radio: None,
                 medium: Medium::Radio,
                 wisp: Some(wisp.id.clone()),
                 cost: 10,
@@ -272,16 +293,25 @@ impl World {
             model: None,
             firmware: None,
             modulation: None,
-            rsl_dbm: none,
+            rsl_dbm: match self.levels.get(edge) {
+                Some((near, far)) if self.caps[edge] != Cap::Down => {
+                    Reading::value(if side == "near" { *near } else { *far })
+                }
+                _ => none,
+            },
             rsl_dbm_usual: None,
             snr_db: none,
             snr_db_usual: None,
             noise_floor_dbm: none,
-            channel_mhz: none,
+            channel_mhz: match self.channels.get(edge) {
+                Some(mhz) if self.caps[edge] != Cap::Down => Reading::value(*mhz),
+                _ => none,
+            },
             tx_power_dbm: none,
             airtime_percent: none,
             capacity_tx_mbps: none,
             capacity_rx_mbps: none,
+            capacity_not_measurable_since: None,
             port_rate_mbps: none,
             supply_volts: none,
             temperature_celsius: none,
@@ -298,6 +328,7 @@ impl World {
             let member = edge == &link("main") || edge == &link("spare");
             let figures = DirectionView {
                 capacity_mbps: match cap {
+                    _ if self.unmeasured.contains(edge) => Reading::Missing(Missing::NotOffered),
                     Cap::Mbps(mbps) => Reading::known(*mbps, Provenance::Reported),
                     Cap::Down => Reading::value(0.0),
                     Cap::Unknown => Reading::Missing(Missing::Timeout),
@@ -363,19 +394,22 @@ impl World {
                 site: site("relay"),
                 online: Some(true),
                 version: None,
-                last_batch_at: Some(now),
+                last_batch_at: Some(self.agent_heard.unwrap_or(now)),
                 received_batches: 1,
                 duplicate_batches: 0,
                 lost_batches,
                 rejected_batches: 0,
+                throttled_messages: 0,
                 backlog_batches: None,
                 samples: 1,
-                clock_error_ms: None,
+                clock_error_ms: self.clock_error_ms,
                 part: Default::default(),
                 certificate_expires_at: None,
             };
             view.agents.insert(site("relay"), agent);
         }
+        view.devices.clone_from(&self.devices);
+        view.blind_since = self.blind_since;
         view
     }
 }
@@ -409,6 +443,15 @@ impl Run {
         let mut run =
             Self { world: World::new(), engine, now: START, stored: BTreeMap::new(), memory: None, log: Vec::new() };
         run.step();
+        run
+    }
+
+    /// The hub stands at one of the sites.
+    pub fn standing_at(hub: &str) -> Self {
+        let mut run = Self::new();
+        let mut network = (*World::network()).clone();
+        network.hub_site = Some(site(hub));
+        run.engine.set_network(Arc::new(network));
         run
     }
 

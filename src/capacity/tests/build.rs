@@ -92,6 +92,7 @@ impl Inventory {
             target,
             access: None,
             contact: None,
+            contact_email: Vec::new(),
         };
         self.network.sites.insert(site_id(id), site);
         self
@@ -140,6 +141,8 @@ impl Inventory {
             id: link_id(id),
             near: DeviceId::parse(near).unwrap(),
             far: DeviceId::parse(far).unwrap(),
+            near_radio: None,
+            far_radio: None,
             medium: Medium::Radio,
             wisp: None,
             cost: 10,

@@ -122,6 +122,7 @@ fn site(raw: &Raw, targets: &Raw) -> Option<Site> {
         target: raw.table("target").and_then(target).or(promised_to_kind),
         access: words(raw, "access"),
         contact: words(raw, "contact"),
+        contact_email: raw.texts("contact_email").map(str::to_owned).collect(),
     })
 }
 
@@ -172,6 +173,8 @@ fn link(raw: &Raw) -> Option<Link> {
         id: LinkId::parse(raw.text("id")?).ok()?,
         near: reference(raw, "near", DeviceId::parse)?,
         far: reference(raw, "far", DeviceId::parse)?,
+        near_radio: raw.text("near_radio").map(str::to_owned),
+        far_radio: raw.text("far_radio").map(str::to_owned),
         medium: if raw.text("medium")? == "cable" { Medium::Cable } else { Medium::Radio },
         wisp: reference(raw, "wisp", WispId::parse),
         cost: u32::try_from(raw.integer("cost")?).ok()?,

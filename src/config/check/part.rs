@@ -1,12 +1,11 @@
 //! An agent's part of the inventory. `[P]`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::credential::{auth_protocol, privacy_protocol};
 use crate::config::problem::{Finding, Findings};
 use crate::config::raw::{Item, Raw, Value};
-use crate::config::text::parse_mac;
 use crate::model::network::{Credential, SecretRef, SnmpAccess};
 use crate::model::part::{AgentPart, PartBackhaul, PartDevice};
 use crate::model::{BackhaulId, CredentialId, DeviceId, NetworkId, ServiceId, SiteId};
@@ -14,7 +13,7 @@ use crate::model::{BackhaulId, CredentialId, DeviceId, NetworkId, ServiceId, Sit
 pub fn part(raw: &Raw, findings: &mut Findings) -> Option<AgentPart> {
     let credentials = raw.tables("credential").iter().filter_map(|c| credential(c, findings));
     let credentials = credentials.map(|c| (c.id.clone(), c)).collect();
-    let devices = raw.tables("device").iter().filter_map(|d| device(d, findings)).collect();
+    let devices = raw.tables("device").iter().filter_map(device).collect();
     addresses(raw, &devices, findings);
     Some(AgentPart {
         network: NetworkId::parse(raw.text("network")?).ok()?,
@@ -53,17 +52,7 @@ fn credential(raw: &Raw, findings: &mut Findings) -> Option<Credential> {
     Some(Credential { id, access })
 }
 
-fn device(raw: &Raw, findings: &mut Findings) -> Option<(DeviceId, PartDevice)> {
-    let mut peers = BTreeSet::new();
-    for item in raw.items("peers") {
-        let Value::Text(text) = &item.value else { continue };
-        match parse_mac(text) {
-            Some(mac) => {
-                peers.insert(mac);
-            }
-            None => findings.push(Finding::error(item.at, raw.place("peers"), "must be MAC addresses").found(text)),
-        }
-    }
+fn device(raw: &Raw) -> Option<(DeviceId, PartDevice)> {
     let device = PartDevice {
         site: SiteId::parse(raw.text("site")?).ok()?,
         address: raw.address("address")?,
@@ -72,7 +61,7 @@ fn device(raw: &Raw, findings: &mut Findings) -> Option<(DeviceId, PartDevice)> 
         profile: raw.text("profile").map(str::to_owned),
         ports: raw.texts("ports").map(str::to_owned).collect(),
         sector: raw.boolean("sector")?,
-        peers,
+        peers: raw.texts("peers").map(str::to_owned).collect(),
     };
     Some((DeviceId::parse(raw.text("id")?).ok()?, device))
 }

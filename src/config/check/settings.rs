@@ -7,10 +7,11 @@ use super::inventory;
 use crate::config::problem::Findings;
 use crate::config::raw::Raw;
 use crate::config::settings::{
-    AgentSettings, AlertSettings, HubSettings, InfluxSettings, InventoryOf, MailOut, MailSettings, MqttSettings,
-    SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
+    AgentSettings, AlertSettings, ConditionSettings, HubSettings, InfluxSettings, InventoryOf, MailOut, MailSettings,
+    MqttSettings, NotifySettings, Quiet, SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
 };
 use crate::config::text::{is_loopback, parse_url};
+use crate::model::condition::{Condition, Delivery, Severity};
 use crate::model::network::{Language, SecretRef};
 use crate::model::{NetworkId, SiteId};
 
@@ -27,13 +28,15 @@ pub fn hub(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<HubSetting
     let influx = raw.table("influx").and_then(|table| influx(table, base, findings));
     let mail = raw.table("mail").and_then(|table| mail(table, base, findings));
     let web = raw.table("web").and_then(|table| web(table, findings));
+    let notify = raw.table("notify").and_then(|table| notify(table, findings));
     Some(HubSettings {
         data_dir: path(raw, "data_dir", base)?,
         mqtt,
         influx,
         mail,
         web: web?,
-        alert: alert(raw.table("alert")?)?,
+        alert: alert(raw.table("alert")?, findings)?,
+        notify: notify?,
         poll_interval: raw.duration("poll_interval")?,
     })
 }
@@ -192,12 +195,89 @@ fn web(raw: &Raw, findings: &mut Findings) -> Option<WebSettings> {
     })
 }
 
-fn alert(raw: &Raw) -> Option<AlertSettings> {
+fn alert(raw: &Raw, findings: &mut Findings) -> Option<AlertSettings> {
     Some(AlertSettings {
         capacity_open: raw.duration("capacity_open")?,
         capacity_close: raw.duration("capacity_close")?,
         capacity_close_margin: raw.number("capacity_close_margin")?,
         down_open: raw.duration("down_open")?,
         down_close: raw.duration("down_close")?,
+        conditions: raw.tables("condition").iter().filter_map(|table| condition(table, findings)).collect(),
+        speed: 1.0,
+    })
+}
+
+fn condition(raw: &Raw, findings: &mut Findings) -> Option<ConditionSettings> {
+    let condition = Condition::parse(raw.text("condition")?)?;
+    let set = ConditionSettings {
+        condition,
+        kind: raw.text("kind").map(str::to_owned),
+        subject: raw.text("subject").map(str::to_owned),
+        enabled: raw.boolean("enabled"),
+        open: raw.duration("open"),
+        close: raw.duration("close"),
+        threshold: raw.number("threshold"),
+        close_threshold: raw.number("close_threshold"),
+        flaps: raw.integer("flaps").and_then(|n| u32::try_from(n).ok()),
+        quiet: raw.duration("quiet"),
+        severity: raw.text("severity").and_then(Severity::parse),
+        delivery: raw.text("delivery").and_then(Delivery::parse),
+    };
+    thresholds(raw, &set, findings);
+    Some(set)
+}
+
+/// A threshold fits its condition, and leaves room between opening and closing on the right side.
+fn thresholds(raw: &Raw, set: &ConditionSettings, findings: &mut Findings) {
+    let word = set.condition.as_str();
+    for (key, found) in [("threshold", set.threshold), ("close_threshold", set.close_threshold)] {
+        let Some(found) = found else { continue };
+        let Some(spec) = set.condition.spec().threshold else {
+            findings.push(raw.error(key, format!("`{word}` has no threshold")).found(found.to_string()));
+            continue;
+        };
+        let (min, max) = spec.range;
+        if !(min..=max).contains(&found) {
+            let wanted = format!("must be between {min} and {max} {} for `{word}`", spec.unit);
+            findings.push(raw.error(key, wanted).found(found.to_string()));
+        }
+    }
+    if let (Some(spec), Some(open), Some(close)) = (set.condition.spec().threshold, set.threshold, set.close_threshold)
+        && (close > open) == spec.is_upper()
+    {
+        let side = if spec.is_upper() { "at most" } else { "at least" };
+        let wanted = format!("must be {side} `threshold` ({open}), or `{word}` would open and close at once");
+        findings.push(raw.error("close_threshold", wanted).found(close.to_string()));
+    }
+}
+
+fn notify(raw: &Raw, findings: &mut Findings) -> Option<NotifySettings> {
+    let (work_start_minute, work_end_minute) = (raw.minute_of_day("work_start")?, raw.minute_of_day("work_end")?);
+    if work_end_minute <= work_start_minute {
+        findings.push(raw.error("work_end", "must be later than work_start"));
+    }
+    let (quiet_start_minute, quiet_end_minute) = (raw.minute_of_day("quiet_start")?, raw.minute_of_day("quiet_end")?);
+    if quiet_start_minute == quiet_end_minute {
+        findings
+            .push(raw.error("quiet_end", "must differ from quiet_start; where no hour is quiet: quiet = \"never\""));
+    }
+    Some(NotifySettings {
+        rodaggio: raw.duration("rodaggio")?,
+        batch: raw.duration("batch")?,
+        reminder: raw.duration("reminder")?,
+        fresh: raw.duration("fresh")?,
+        escalate_critical: raw.duration("escalate_critical")?,
+        escalate_major: raw.duration("escalate_major")?,
+        work_start_minute,
+        work_end_minute,
+        quiet_start_minute,
+        quiet_end_minute,
+        quiet: match raw.text("quiet")? {
+            "never" => Quiet::Never,
+            "all-but-critical" => Quiet::AllButCritical,
+            _ => Quiet::Updates,
+        },
+        digest_minute: raw.minute_of_day("digest_at")?,
+        mails_per_hour: u32::try_from(raw.integer("mails_per_hour")?).ok()?,
     })
 }

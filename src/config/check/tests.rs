@@ -66,6 +66,7 @@ lon = 8
 agent = true
 access = "Keys at the town hall.\nRing first."
 contact = "Nobody"
+contact_email = ["sindaco@comune.example"]
 
 [[site]]
 id = "basso"

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::config::problem::{Finding, Findings};
 use crate::config::raw::{Raw, Value};
-use crate::model::network::{Medium, Network, Site, SiteKind};
+use crate::model::network::{Link, Medium, Network, Site, SiteKind};
 use crate::model::{DeviceId, SiteId};
 
 /// Longest radio link believed, in kilometres; beyond it somebody has swapped latitude and longitude.
@@ -17,6 +17,7 @@ pub fn check(raw: &Raw, network: &Network, findings: &mut Findings) {
     municipalities(raw, network, findings);
     links(raw, network, findings);
     link_ends(raw, network, findings);
+    unnamed_ends(raw, network, findings);
     bundles(raw, network, findings);
     sectors(raw, network, findings);
     backhauls(raw, network, findings);
@@ -114,18 +115,56 @@ pub(super) fn distance_km(a: &Site, b: &Site) -> f64 {
     2.0 * 6371.0088 * h.sqrt().min(1.0).asin()
 }
 
-/// A radio at the end of several links shares its airtime among them; only a sector says so.
+/// A radio at the end of several links shares its airtime among them; only a sector says so. A device with several
+/// radios has one a link, each named.
 fn link_ends(raw: &Raw, network: &Network, findings: &mut Findings) {
     let access_points: BTreeSet<_> = network.sectors.values().map(|sector| &sector.access_point).collect();
     let mut first_link = BTreeMap::new();
+    let mut named = BTreeMap::new();
     for (raw, link) in whole(raw, "link", &network.links).filter(|(_, link)| link.medium == Medium::Radio) {
-        for (key, device) in [("near", &link.near), ("far", &link.far)] {
+        for (key, device, radio) in
+            [("near", &link.near, link.near_radio.as_deref()), ("far", &link.far, link.far_radio.as_deref())]
+        {
+            if let Some(radio) = radio {
+                if let Some(other) = named.insert((device, radio), &link.id) {
+                    let wanted = format!("is the end of link \"{other}\" too: each link has a radio of its own there");
+                    findings.push(raw.error(&format!("{key}_radio"), wanted).found(format!("\"{radio}\"")));
+                }
+                continue;
+            }
             let other = *first_link.entry(device).or_insert(&link.id);
             if *other != link.id && !access_points.contains(device) {
                 let wanted = format!(
                     "\"{device}\" is also an end of radio link \"{other}\": a [[sector]] should name it as its access \
-                     point, else each link counts all of its capacity"
+                     point, or {key}_radio which of its radios this is, else each link counts all of its capacity"
                 );
+                findings.push(raw.warning(key, wanted));
+            }
+        }
+    }
+}
+
+/// One end names its radio and another link of the same device does not: which radio is the other's?
+fn unnamed_ends(raw: &Raw, network: &Network, findings: &mut Findings) {
+    let radio = |link: &&Link| link.medium == Medium::Radio;
+    let ends =
+        |link: &'_ Link| [(link.near.clone(), link.near_radio.is_some()), (link.far.clone(), link.far_radio.is_some())];
+    let named: BTreeSet<DeviceId> = network
+        .links
+        .values()
+        .filter(radio)
+        .flat_map(ends)
+        .filter(|(_, named)| *named)
+        .map(|(device, _)| device)
+        .collect();
+    let access_points: BTreeSet<_> = network.sectors.values().map(|sector| &sector.access_point).collect();
+    for (raw, link) in whole(raw, "link", &network.links) {
+        for (key, (device, has)) in ["near_radio", "far_radio"].into_iter().zip(ends(link)) {
+            if has && link.medium == Medium::Cable {
+                findings.push(raw.error(key, "must be left out: a cable has no radio"));
+            } else if !has && radio(&link) && named.contains(&device) && !access_points.contains(&device) {
+                let wanted =
+                    format!("should be given: another link names its radio of \"{device}\", so that has several");
                 findings.push(raw.warning(key, wanted));
             }
         }

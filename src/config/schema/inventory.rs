@@ -101,6 +101,13 @@ static SITE: Table = Table {
         optional("target", Kind::Table(&TARGET), "that of its kind", "What was promised to this very site."),
         optional("access", Kind::Prose, "nothing is said", "How one gets in: keys, hours, phone."),
         optional("contact", Kind::Prose, "nobody is named", "Who is told, besides staff."),
+        default(
+            "contact_email",
+            Kind::Emails,
+            "[]",
+            "Who gets a short mail when this place has no Internet or less than promised; not certified addresses \
+             (PEC). With none, nobody here is mailed.",
+        ),
     ],
 };
 
@@ -160,6 +167,13 @@ static LINK: Table = Table {
         required("id", Kind::Id, "Name of the link."),
         required("near", Kind::Reference("device"), "The device at one end, usually the one towards the Internet."),
         required("far", Kind::Reference("device"), "The device at the other end."),
+        optional(
+            "near_radio",
+            Kind::Text,
+            "the only one it has",
+            "Which radio of `near` this is, where it has several: its name as `vedetta probe` shows it.",
+        ),
+        optional("far_radio", Kind::Text, "the only one it has", "The same for `far`."),
         default("medium", Kind::Choice(&["radio", "cable"]), "\"radio\"", "What joins them."),
         optional("wisp", Kind::Reference("wisp"), "the Union itself", "Who runs it, and is told about it."),
         default(

@@ -26,7 +26,12 @@ static DEVICE: Table = Table {
         optional("profile", Kind::Choice(PROFILES), "the device is asked what it is", "Radio family."),
         default("ports", Kind::Texts, "[]", "Names of the Ethernet ports that its links pass through."),
         default("sector", Kind::Boolean, "false", "It is the access point of a sector."),
-        default("peers", Kind::Texts, "[]", "MAC addresses of the peers that the inventory knows."),
+        default(
+            "peers",
+            Kind::Texts,
+            "[]",
+            "Its peers that the inventory knows: MAC addresses, or tags of its radios.",
+        ),
     ],
 };
 

@@ -1,5 +1,7 @@
 //! `hub.toml` and `agent.toml`. `[P]`
 
+use crate::model::condition::{Delivery, Severity};
+
 use super::{CREDENTIAL, Key, Kind, LANGUAGES, Table, default, optional, required};
 
 const PASSWORD_FILE: Key =
@@ -99,6 +101,88 @@ static WEB: Table = Table {
     ],
 };
 
+/// The words of `Condition::ALL`; a test compares them.
+pub const CONDITIONS: &[&str] = &[
+    "hub_blind",
+    "agent_silent",
+    "site_power",
+    "link_down",
+    "on_standby",
+    "capacity_below",
+    "redundancy_lost",
+    "site_below_target",
+    "device_down",
+    "management_unreachable",
+    "packet_loss",
+    "round_trip_time",
+    "port_below_usual",
+    "signal_below_baseline",
+    "capacity_not_measurable",
+    "service_unreachable",
+    "certificate_expiring",
+    "temperature",
+    "backup_will_not_finish",
+    "clock_wrong",
+    "cloned_agent",
+    "samples_lost",
+];
+
+/// Kinds of subjects, then kinds of sites.
+pub const SUBJECT_KINDS: &[&str] = &[
+    "link",
+    "bundle",
+    "backhaul",
+    "site",
+    "device",
+    "service",
+    "backup",
+    "agent",
+    "municipality",
+    "town-hall",
+    "school",
+    "relay",
+    "pop",
+];
+
+static CONDITION: Table = Table {
+    meaning: "Other figures for one condition: for the whole network, for one kind of subject, or for one subject; \
+              the narrower wins. docs/conditions.md lists the defaults.",
+    keys: &[
+        required("condition", Kind::Choice(CONDITIONS), "The condition."),
+        optional("kind", Kind::Choice(SUBJECT_KINDS), "all kinds", "Kind of subject, or of its site."),
+        optional("subject", Kind::Text, "all subjects", "Id of one link, bundle, backhaul, site, device, service."),
+        optional("enabled", Kind::Boolean, "true", "Whether it is judged at all."),
+        optional("open", Kind::Duration("1s", "7d"), "as in docs/conditions.md", "So long wrong opens an incident."),
+        optional("close", Kind::Duration("1s", "7d"), "as in docs/conditions.md", "So long well closes it."),
+        optional(
+            "threshold",
+            Kind::Number(-20.0, 86_400.0),
+            "as in docs/conditions.md",
+            "From here on it is wrong, in the unit of the condition.",
+        ),
+        optional(
+            "close_threshold",
+            Kind::Number(-20.0, 86_400.0),
+            "as far from `threshold` as by default",
+            "From here on it is well again.",
+        ),
+        optional(
+            "flaps",
+            Kind::Integer(2, 100),
+            "5 (3 for what is slow by nature)",
+            "So many openings within two hours (a day) are one unstable incident.",
+        ),
+        optional("quiet", Kind::Duration("1m", "7d"), "1h (12h)", "So long quiet ends an unstable incident."),
+        optional("severity", Kind::Choice(Severity::WORDS), "as in docs/conditions.md", "How grave it is at least."),
+        optional(
+            "delivery",
+            Kind::Choice(Delivery::WORDS),
+            "as in docs/conditions.md",
+            "Mailed as soon as it opens, or with the daily digest.",
+        ),
+    ],
+};
+
 static ALERT: Table = Table {
     meaning: "Hold times and thresholds. The defaults are meant to be right without tuning.",
     keys: &[
@@ -122,6 +206,70 @@ static ALERT: Table = Table {
         ),
         default("down_open", Kind::Duration("1s", "1d"), "\"3m\"", "So long down opens an incident."),
         default("down_close", Kind::Duration("1s", "1d"), "\"3m\"", "So long up closes it."),
+        default("condition", Kind::Tables(&CONDITION), "[]", "Other figures for single conditions."),
+    ],
+};
+
+static NOTIFY: Table = Table {
+    meaning: "When mails go out (`docs/mails.md`). The defaults are meant to be right without tuning; times of day are in \
+              the network's time zone.",
+    keys: &[
+        default(
+            "rodaggio",
+            Kind::Duration("0s", "365d"),
+            "\"14d\"",
+            "Running in: for so long a new network tells its staff once a day what would have been sent, and nobody \
+             else anything; then each operator is switched on with `vedetta rodaggio enable`. `\"0s\"`: no running in.",
+        ),
+        default(
+            "batch",
+            Kind::Duration("1s", "1d"),
+            "\"30m\"",
+            "Updates of one incident to one recipient are at least so far apart.",
+        ),
+        default(
+            "reminder",
+            Kind::Duration("1h", "30d"),
+            "\"1d\"",
+            "How often an operator is reminded, in the morning, of an incident that stays open; three times as long \
+             where somebody took charge of it.",
+        ),
+        default(
+            "fresh",
+            Kind::Duration("1d", "30d"),
+            "\"7d\"",
+            "A conversation older than this goes on with a fresh mail, for mail programs lose old threads.",
+        ),
+        default(
+            "escalate_critical",
+            Kind::Duration("10m", "7d"),
+            "\"2h\"",
+            "Staff is told when nobody took charge of a critical incident for so long, counted outside quiet hours.",
+        ),
+        default(
+            "escalate_major",
+            Kind::Duration("10m", "7d"),
+            "\"4h\"",
+            "The same of any other, counted in working hours.",
+        ),
+        default("work_start", Kind::TimeOfDay, "\"08:00\"", "Working hours, Monday to Friday: start."),
+        default("work_end", Kind::TimeOfDay, "\"17:00\"", "Their end."),
+        default("quiet_start", Kind::TimeOfDay, "\"22:00\"", "Quiet hours, every day: start."),
+        default("quiet_end", Kind::TimeOfDay, "\"07:00\"", "Their end."),
+        default(
+            "quiet",
+            Kind::Choice(&["never", "updates", "all-but-critical"]),
+            "\"updates\"",
+            "What waits for the end of quiet hours: nothing; updates and reminders; all mails about incidents during \
+             which the service works.",
+        ),
+        default("digest_at", Kind::TimeOfDay, "\"07:30\"", "When summaries and reminders go out."),
+        default(
+            "mails_per_hour",
+            Kind::Integer(2, 1000),
+            "20",
+            "Further mails to one recipient within an hour become one summary: nothing is lost.",
+        ),
     ],
 };
 
@@ -153,6 +301,7 @@ pub static HUB: Table = Table {
         optional("mail", Kind::Table(&MAIL), "no mails are sent", "How mails leave."),
         default("web", Kind::Table(&WEB), "{}", "The status page."),
         default("alert", Kind::Table(&ALERT), "{}", "Hold times and thresholds."),
+        default("notify", Kind::Table(&NOTIFY), "{}", "When mails go out."),
     ],
 };
 

@@ -55,6 +55,7 @@ fn network() -> Network {
         target: None,
         access: None,
         contact: None,
+        contact_email: Vec::new(),
     };
     let devices = [
         device("a-ap", "10.0.0.11", "hill", Some("radios")),
@@ -67,6 +68,8 @@ fn network() -> Network {
         id: LinkId::parse("b-d").unwrap(),
         near: id("b-sta"),
         far: id("d-far"),
+        near_radio: None,
+        far_radio: None,
         medium: Medium::Radio,
         wisp: None,
         cost: 10,

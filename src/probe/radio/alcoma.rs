@@ -1,8 +1,7 @@
 //! ALCOMA AL…MP by ALCOMA-MIB (1.3.6.1.4.1.12140.2), licensed full duplex. -1 means offline everywhere. Rate and width
 //! are enumerations whose names hold the figures; frequencies and SNR are texts.
 
-use super::texts::decimal;
-use super::{Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, gate, unless};
+use super::{Channel, Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, gate, unless};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Provenance, Reading};
 use crate::probe::value::{Answers, Oid};
@@ -16,6 +15,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 1250.0,
     capacity_max_source: "the highest rate that the MIB names",
+    channel: Some(Channel { bits_max: 12.0, streams_max: 2.0, source: "4096QAM on both polarisations" }),
     capacity_from: "alMPRate, an enumeration of rates; one figure for both directions",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 12140, 2])],
     shared_object_ids: &[],
@@ -30,7 +30,7 @@ pub static FAMILY: Family = Family {
         gate(&FAMILY, &mut radio);
         let mut decoded = Decoded { radios: vec![radio], ..Decoded::default() };
         let temperature = unless(answers.reading(&of(TEMPERATURE), 1.0), &[OFFLINE]);
-        super::texts::note(&mut decoded.power, "temperature_celsius", temperature);
+        super::supply::note(&mut decoded.power, "temperature_celsius", temperature);
         decoded
     },
 };
@@ -84,7 +84,7 @@ fn radio(answers: &Answers) -> Radio {
     let read = |object| answers.reading(&of(object), 1.0);
     let enumerated = |object| answers.number(&of(object));
     let mut radio = Radio::new(ONLY_RADIO);
-    radio.set("channel_mhz", unless(decimal(answers, &of(TX_FREQUENCY), 1.0), &[0.0, OFFLINE]));
+    radio.set("channel_mhz", unless(answers.decimal(&of(TX_FREQUENCY), 1.0), &[0.0, OFFLINE]));
     radio.set("tx_power_dbm", unless(read(TX_POWER), &[OFFLINE_DBM]));
     radio.set("rsl_dbm", unless(read(RX_LEVEL), &[0.0, OFFLINE, OFFLINE_DBM]));
     let width = enumerated(WIDTH).and_then(|n| named(&WIDTHS, n));
@@ -95,7 +95,7 @@ fn radio(answers: &Answers) -> Radio {
         Ok(_) => radio.set("link_up_flag", Reading::Missing(Missing::Sentinel)),
         Err(why) => radio.set("link_up_flag", Reading::Missing(why)),
     }
-    radio.set("snr_db", unless(decimal(answers, &of(SNR), 1.0), &[OFFLINE]));
+    radio.set("snr_db", unless(answers.decimal(&of(SNR), 1.0), &[OFFLINE]));
     let rate = enumerated(RATE).and_then(|n| named(&RATES, n));
     let capacity = rate.map_or_else(Reading::Missing, |mbps| Reading::known(f64::from(mbps), Provenance::Reported));
     radio.set("capacity_tx_mbps", capacity);

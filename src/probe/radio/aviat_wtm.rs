@@ -4,7 +4,8 @@
 
 use super::carriers::{least, sum, up};
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, Scope, Table, gate, reported, unless,
+    Channel, Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, Scope, Table, gate, reported,
+    unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -24,6 +25,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 20_000.0,
     capacity_max_source: "Aviat's published 20 Gbps for a WTM 4800 with two carriers",
+    channel: Some(Channel { bits_max: 12.0, streams_max: 2.0, source: "4096QAM on both polarisations" }),
     capacity_from: "aviatModemCurCapacityTx and aviatModemCurCapacityRx, kbps, of all carriers in use",
     object_ids: &[
         product(&[1, 3, 6, 1, 4, 1, 2509, 11, 1, 1, 7]),

@@ -17,6 +17,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 3800.0,
     capacity_max_source: "Cambium's published 3.8 Gbps in one direction for V3000 with bonded channels",
+    channel: None,
     capacity_from: "nothing: no object has a rate, and how its MCS above 12 are numbered is not published (levels and \
                     MCS were read from a recording)",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 17713, 60, 1])],

@@ -7,8 +7,8 @@
 //! ifHighSpeed in bps: nothing is taken from there.
 
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Peers, Radio, Rows, SECTOR_RADIO, Scope, Station, Table,
-    derived, gate, unless,
+    Channel, Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Peers, Radio, Rows, SECTOR_RADIO, Scope, Station,
+    Table, derived, gate, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -24,6 +24,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 2402.0,
     capacity_max_source: "two streams at 160 MHz, MCS 11: 2402 Mbps (IEEE 802.11ax)",
+    channel: Some(Channel { bits_max: 10.0, streams_max: 2.0, source: "1024QAM of IEEE 802.11ax, two streams" }),
     capacity_from: "towards a subscriber: connectedSTADLRateMbps times 0.6 (Cambium sells ePMP 1000, which \
                     modulates 300 Mbps, as \"200 Mbps\"), which no recording has (levels were read from one); no \
                     object tells the other direction, nor a subscriber its own",
@@ -198,7 +199,7 @@ fn station_radio(answers: &Answers, station: &Station<'_>, scope: &Scope<'_>) ->
     for (field, column) in STATION_FIELDS {
         radio.set(field, level(field, answers.reading(&cell(column, station.row), 1.0)));
     }
-    let rate = unless(answers.decimal(&cell(RATE_COLUMN, station.row), "Mbps", 1.0), &[0.0]);
+    let rate = unless(answers.decimal(&cell(RATE_COLUMN, station.row), 1.0), &[0.0]);
     radio.set("phy_tx_mbps", rate);
     radio.set("capacity_tx_mbps", derived(rate, FACTOR));
     Some(radio)
@@ -219,7 +220,7 @@ fn subscriber_radio(answers: &Answers) -> Radio {
     for (field, oid) in SUBSCRIBER_FIELDS {
         radio.set(field, level(field, answers.reading(&object(&oid), 1.0)));
     }
-    radio.set("distance_meters", unless(answers.decimal(&object(&DISTANCE), "km", 1000.0), &[0.0]));
+    radio.set("distance_meters", unless(answers.decimal(&object(&DISTANCE), 1000.0), &[0.0]));
     radio
 }
 

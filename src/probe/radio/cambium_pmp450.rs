@@ -20,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 1200.0,
     capacity_max_source: "Cambium's published 1.2 Gbps for a sector of PMP 450m",
+    channel: None,
     capacity_from: "towards a subscriber: its linkSpeed at the access point, which no recording has (levels were \
                     read from one); no object tells the other direction",
     object_ids: &[],
@@ -216,7 +217,7 @@ fn station_radio(answers: &Answers, station: &Station<'_>, scope: &Scope<'_>) ->
 }
 
 fn add_levels(radio: &mut Radio, answers: &Answers, power: &Oid, chains: [Oid; 2], snrs: [Oid; 2]) {
-    let dbm = |oid: &Oid| unless(answers.decimal(oid, "dBm", 1.0), &[0.0]);
+    let dbm = |oid: &Oid| unless(answers.decimal(oid, 1.0), &[0.0]);
     let [first, second] = chains.map(|oid| dbm(&oid));
     radio.set("rsl_chain0_dbm", first);
     radio.set("rsl_chain1_dbm", second);
@@ -236,7 +237,7 @@ fn subscriber_radio(answers: &Answers) -> Radio {
         Err(why) => radio.set("link_up_flag", Reading::Missing(*why)),
     }
     add_levels(&mut radio, answers, &own(OWN_POWER), OWN_CHAINS.map(own), OWN_SNR.map(own));
-    radio.set("tx_power_dbm", answers.decimal(&own(OWN_TX_POWER), "dBm", 1.0));
+    radio.set("tx_power_dbm", answers.decimal(&own(OWN_TX_POWER), 1.0));
     radio.modulation = answers.text(&own(OWN_ADAPT_RATE)).ok();
     radio
 }

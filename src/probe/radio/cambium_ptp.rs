@@ -101,6 +101,7 @@ pub static PTP250: Family = Family {
     title: "Cambium PTP 250",
     capacity_max_mbps: 256.0,
     capacity_max_source: "Cambium's published 256 Mbps, both directions together",
+    channel: None,
     capacity_from: "the data rates; their MIB says tenths of Mbps and others read kbps: by their size they are one \
                     or the other",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 17713, 250])],
@@ -155,6 +156,7 @@ const fn family<const M: usize>() -> Family {
         capacity_min_mbps: 0.1,
         capacity_max_mbps: 450.0,
         capacity_max_source: "Cambium's published 450 Mbps, both directions together",
+        channel: None,
         capacity_from: "the transmit and receive data rates",
         object_ids: &[],
         shared_object_ids: &[],

@@ -8,7 +8,7 @@
 
 use super::carriers::{cell, first, greatest, least, mhz_or_khz, modulation, sum, tag, up};
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, SYS_OBJECT_ID, Scope, Table, gate,
+    Channel, Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, SYS_OBJECT_ID, Scope, Table, gate,
     reported, unless,
 };
 use crate::model::network::Duplex;
@@ -24,6 +24,11 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: IDLE_MBPS,
     capacity_max_mbps: 10_000.0,
     capacity_max_source: "the 10 Gbps of the fastest port that an IP-20 has",
+    channel: Some(Channel {
+        bits_max: 12.0,
+        streams_max: 2.0,
+        source: "4096QAM on both polarisations, or as many carriers as are in use",
+    }),
     capacity_from: "the bit rates of MRMC, columns 7 (sent) and 11 (received), kbps, of all carriers in use",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 2281, 1, 10]), ObjectId::Under(&[1, 3, 6, 1, 4, 1, 2281, 1, 20])],
     shared_object_ids: &[],
@@ -57,6 +62,8 @@ const RSL: &[u32] = &[1, 3, 6, 1, 4, 1, 2281, 10, 5, 1, 1, 2];
 const TX_FREQUENCY: &[u32] = &[1, 3, 6, 1, 4, 1, 2281, 10, 5, 2, 1, 3];
 /// Hundredths of a dB.
 const MSE: &[u32] = &[1, 3, 6, 1, 4, 1, 2281, 10, 7, 1, 1, 2];
+/// Defective blocks since the counter was cleared.
+const BLOCKS: &[u32] = &[1, 3, 6, 1, 4, 1, 2281, 10, 7, 1, 1, 3];
 const XPI: &[u32] = &[1, 3, 6, 1, 4, 1, 2281, 10, 7, 1, 1, 5];
 /// 0 down, 1 up.
 const OPER: &[u32] = &[1, 3, 6, 1, 4, 1, 2281, 10, 7, 2, 1, 9];
@@ -83,6 +90,7 @@ fn requests(scope: &Scope<'_>) -> Vec<Oid> {
         oids.extend([of(TX_FREQUENCY), of(MSE), of(XPI), of(OPER), of(REMOTE)]);
         // The carriers of a link are alike in these, and a unit with many would fill packets with them.
         if carriers.len() <= 4 {
+            oids.push(of(BLOCKS));
             oids.extend([3, 6, 10].map(|column| cell(MRMC, column, &row.index)));
         }
     }
@@ -98,7 +106,13 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     } else if used.is_empty() {
         decoded.radios.push(idle(answers, rows));
     } else {
-        decoded.radios.push(link(answers, &used));
+        let mut radio = link(answers, &used);
+        // Of an all-outdoor unit or a group every carrier is a member; else those that idle may be of other links.
+        if one_link(answers, scope) {
+            radio.set("members_count", Reading::value(rows.len() as f64));
+            radio.set("members_active_count", Reading::value(used.len() as f64));
+        }
+        decoded.radios.push(radio);
     }
     if rows.is_empty() || used.is_empty() {
         decoded.suspect.extend([CARRIERS, NAMES]);
@@ -160,6 +174,10 @@ fn link(answers: &Answers, carriers: &[&Row]) -> Radio {
         radio.set("rsl_chain1_dbm", level(carriers[1]));
     }
     radio.set("mse_db", greatest(each(&|row| unless(read(row, MSE, 0.01), &[NO_MSE, 0.0]))));
+    let blocks = each(&|row| read(row, BLOCKS, 1.0));
+    if blocks.iter().any(|r| r.missing() != Some(Missing::NotOffered)) {
+        radio.set("errors_rx_total", sum(blocks));
+    }
     radio.set("xpd_db", least(each(&|row| xpi(answers, row))));
     radio.set("tx_power_dbm", greatest(each(&|row| answers.reading(&cell(RFU, 3, &row.index), 1.0))));
     let frequency = first(each(&|row| unless(read(row, TX_FREQUENCY, 1.0), &[0.0])));
@@ -231,6 +249,8 @@ mod tests {
                 "channel_mhz=17900",
                 "channel_width_mhz=55",
                 "link_up_flag=1",
+                "members_active_count=2",
+                "members_count=2",
                 "mse_db=-36.9",
                 "rsl_chain0_dbm=-41",
                 "rsl_chain1_dbm=-43",

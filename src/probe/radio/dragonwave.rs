@@ -20,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 1344.0,
     capacity_max_source: "112 MHz, the widest channel below 57 GHz (ETSI EN 302 217-2), at 12 bits a symbol (4096QAM)",
+    channel: None,
     capacity_from: "the rates of the modem on Horizon Quantum; none is offered on the others",
     object_ids: &[
         ObjectId::Is(&[1, 3, 6, 1, 4, 1, 7262, 2, 2]),

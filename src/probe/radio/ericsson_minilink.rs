@@ -3,7 +3,6 @@
 //! What it can send is told, what it can receive is not: the other end tells that. The indoor MINI-LINK TN and 6600
 //! have another MIB and are not of this family.
 
-use super::texts::decimal;
 use super::{
     Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, Scope, Table, gate, reported, unless,
 };
@@ -20,6 +19,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 16_000.0,
     capacity_max_source: "2000 MHz, the widest channel at 71 to 86 GHz (ETSI EN 302 217-2), at 8 bits a symbol (256QAM)",
+    channel: None,
     capacity_from: "the transmit capacity of the radio, column 46; the other direction is told by the other end",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 193, 223, 2, 1])],
     shared_object_ids: &[],
@@ -53,10 +53,10 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
         let mut radio = Radio::new(tag);
         // No object that is known says whether there is a link.
         radio.set("link_up_flag", Reading::Missing(Missing::NotOffered));
-        radio.set("rsl_dbm", unless(decimal(answers, &cell(1, row), 1.0), &[0.0, -99.0, -99.9]));
-        radio.set("tx_power_dbm", unless(decimal(answers, &cell(2, row), 1.0), &[-99.0, -100.0]));
+        radio.set("rsl_dbm", unless(answers.decimal(&cell(1, row), 1.0), &[0.0, -99.0, -99.9]));
+        radio.set("tx_power_dbm", unless(answers.decimal(&cell(2, row), 1.0), &[-99.0, -100.0]));
         radio.set("channel_mhz", unless(answers.reading(&cell(10, row), 1e-3), &[0.0]));
-        radio.set("cinr_db", decimal(answers, &cell(43, row), 1.0));
+        radio.set("cinr_db", answers.decimal(&cell(43, row), 1.0));
         radio.set("capacity_tx_mbps", reported(answers, &cell(46, row), 1e-3));
         gate(&FAMILY, &mut radio);
         decoded.radios.push(radio);

@@ -24,6 +24,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 1344.0,
     capacity_max_source: "112 MHz, the widest channel below 57 GHz (ETSI EN 302 217-2), at 12 bits a symbol (4096QAM)",
+    channel: None,
     capacity_from: "6600: the actual capacity of the carrier; TN: none is offered for a radio",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 193, 81, 1, 1, 3])],
     shared_object_ids: &[],

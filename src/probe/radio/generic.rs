@@ -11,6 +11,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 100_000.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "nothing: its interfaces are read alone",
     object_ids: &[],
     shared_object_ids: &[],

@@ -15,6 +15,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 4620.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none is offered",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 47307])],
     shared_object_ids: &[],

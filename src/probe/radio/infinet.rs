@@ -21,6 +21,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 1280.0,
     capacity_max_source: "two polarisations at 80 MHz at 8 bits a symbol (256QAM): 1280 Mbps",
+    channel: None,
     capacity_from: "R5000: the modulation rate, times 0.5; XG: the lower of the capacities down and up",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 3942])],
     shared_object_ids: &[],
@@ -122,7 +123,7 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     for radio in &mut decoded.radios {
         gate(&FAMILY, radio);
     }
-    super::texts::note(&mut decoded.power, "temperature_celsius", answers.reading(&TEMPERATURE.into(), 0.1));
+    super::supply::note(&mut decoded.power, "temperature_celsius", answers.reading(&TEMPERATURE.into(), 0.1));
     decoded
 }
 

@@ -5,8 +5,8 @@
 
 use super::carriers::{cell, first, up};
 use super::{
-    Checked, Decoded, Descr, Family, Info, ONLY_RADIO, Peers, Radio, Rows, SYS_DESCR, Scope, Selection, Station, Table,
-    derived, gate, unless,
+    Channel, Checked, Decoded, Descr, Family, Info, ONLY_RADIO, Peers, Radio, Rows, SYS_DESCR, Scope, Selection,
+    Station, Table, derived, gate, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -21,6 +21,11 @@ pub static FAMILY: Family = Family {
     // 866.7 and rounding.
     capacity_max_mbps: 870.0,
     capacity_max_source: "two streams at 80 MHz, MCS 9, short guard interval: 866.7 Mbps (IEEE 802.11ac)",
+    channel: Some(Channel {
+        bits_max: 8.0,
+        streams_max: 4.0,
+        source: "256QAM of IEEE 802.11ac, two streams in each of two channels",
+    }),
     capacity_from: "the bitrate of what it sends, kbps, times 0.5; of what it receives the device says nothing",
     object_ids: &[],
     shared_object_ids: &[],

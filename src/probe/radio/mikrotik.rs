@@ -25,6 +25,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 4620.0,
     capacity_max_source: "MCS 12 of a single carrier: 4620 Mbps (IEEE 802.11ad)",
+    channel: None,
     capacity_from: "60 GHz and classic wireless: PHY rate, which both directions share, times 0.5, an engineering \
                     figure of this project; WiFi package and LTE: nothing",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 14988, 1])],

@@ -6,8 +6,8 @@
 
 use super::carriers::{cell, first, greatest, least, power_sum_dbm, sum, up};
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Peers, Radio, SYS_DESCR, Scope, Station, Table,
-    derived, gate, unless,
+    Channel, Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Peers, Radio, SYS_DESCR, Scope, Station,
+    Table, derived, gate, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -23,6 +23,7 @@ pub static FAMILY: Family = Family {
     // 1733.3 and rounding.
     capacity_max_mbps: 1734.0,
     capacity_max_source: "four streams at 80 MHz, MCS 9, short guard interval: 1733.3 Mbps (IEEE 802.11ac)",
+    channel: Some(Channel { bits_max: 8.0, streams_max: 4.0, source: "256QAM of IEEE 802.11ac, four streams" }),
     capacity_from: "mimosaTxPhy and mimosaRxPhy of all streams, times 0.5",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 43356])],
     shared_object_ids: &[],
@@ -73,6 +74,12 @@ const CLIENT_MAC: &[u32] = &[1, 3, 6, 1, 4, 1, 43356, 2, 1, 2, 9, 6, 1, 1, 2];
 /// mimosaPtmpChPwr of the sector's first radio: 7 centre, 9 width, MHz; 10 transmit power, whole dBm.
 const SECTOR: &[u32] = &[1, 3, 6, 1, 4, 1, 43356, 2, 1, 2, 9, 3, 3, 1];
 
+/// mimosaPerTxRate and mimosaPerRxRate: packet error ratios, hundredths of a per cent.
+const PACKET_ERRORS: [(&str, &[u32]); 2] = [
+    ("packet_errors_tx_percent", &[1, 3, 6, 1, 4, 1, 43356, 2, 1, 2, 7, 3, 0]),
+    ("packet_errors_rx_percent", &[1, 3, 6, 1, 4, 1, 43356, 2, 1, 2, 7, 4, 0]),
+];
+
 /// What the MIB says of a chain that is "not a valid entry".
 const NO_TX_DBM: f64 = -8.0;
 const NO_RX: f64 = -100.0;
@@ -112,6 +119,7 @@ fn requests(scope: &Scope<'_>) -> Vec<Oid> {
         return oids;
     }
     oids.extend([STATUS, TOTAL_TX_POWER, TOTAL_RX_POWER, WIDTH].map(Oid::from));
+    oids.extend(PACKET_ERRORS.map(|(_, object)| Oid::from(object)));
     for (i, row) in scope.rows.of(CHAINS).iter().enumerate() {
         oids.extend([3, 5].map(|column| cell(CHAIN, column, &row.index)));
         if i == 0 {
@@ -173,6 +181,9 @@ fn link(answers: &Answers, scope: &Scope<'_>) -> Radio {
         radio.set(field, *level);
     }
     radio.set("snr_db", least(chains.iter().map(|row| unless(of_chain(row, 5), &[NO_RX]))));
+    for (field, object) in PACKET_ERRORS {
+        radio.set(field, answers.reading(&object.into(), 0.01));
+    }
     set_rates(&mut radio, answers, scope.rows.of(STREAMS));
     radio
 }
@@ -245,6 +256,8 @@ mod tests {
         @m.6.2.1.6.2 int 8
         @m.6.2.1.6.3 int -1
         @m.6.3.1.3.1 int 40
+        @m.7.3.0 int 63
+        @m.7.4.0 int 22
     ";
 
     #[tokio::test]
@@ -265,6 +278,8 @@ mod tests {
                 "mcs_rx_index=8",
                 "mcs_tx_index=7",
                 "noise_floor_dbm=-88",
+                "packet_errors_rx_percent=0.22",
+                "packet_errors_tx_percent=0.63",
                 "phy_rx_mbps=360",
                 "phy_tx_mbps=300",
                 "rsl_chain0_dbm=-60",

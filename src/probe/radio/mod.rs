@@ -22,8 +22,10 @@ mod nec_ipasolink;
 mod nokia_wavence;
 mod openwrt;
 mod power_apc;
+mod power_edgepower;
 mod power_ict;
 mod power_netonix;
+mod power_packetpower;
 mod power_tpdin;
 mod power_ups;
 mod saf_cfip;
@@ -31,8 +33,8 @@ mod saf_cfm;
 mod saf_integra;
 mod saf_integra_e;
 mod saf_integra_x;
+mod supply;
 mod tachyon;
-mod texts;
 mod trango;
 mod ubiquiti;
 mod ubiquiti_af60;
@@ -42,6 +44,7 @@ mod ubiquiti_ltu;
 
 mod aviat_wtm;
 mod carriers;
+mod ceiling;
 mod ceragon;
 mod ligowave;
 mod mimosa;
@@ -53,6 +56,8 @@ mod siklu_etherhaul;
 mod siklu_multihaul;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use ceiling::Channel;
 
 use super::snmp::Row;
 use super::value::{Answers, Counter, Oid, Value};
@@ -106,6 +111,8 @@ pub static PROFILES: &[&Family] = &[
     &power_ups::FAMILY,
     &power_apc::FAMILY,
     &power_netonix::FAMILY,
+    &power_packetpower::FAMILY,
+    &power_edgepower::FAMILY,
     &power_ict::FAMILY,
     &power_tpdin::FAMILY,
     &generic::FAMILY,
@@ -151,11 +158,14 @@ pub struct Family {
     pub capacity_max_mbps: f64,
     /// Where the maximum comes from.
     pub capacity_max_source: &'static str,
+    /// What its channel can carry, where it tells the width: then a lower maximum follows from that.
+    pub channel: Option<Channel>,
     /// Where its capacity comes from, in a few words for people: the objects, or the factor and its source.
     pub capacity_from: &'static str,
     /// Values of sysObjectID that only this family has.
     pub object_ids: &'static [ObjectId],
-    /// Values that others have too: then one of `descrs` must match, or one of `asks` answer.
+    /// Values that others have too: then one of `asks` must answer, or one of `descrs` match. A family with both is
+    /// known by its `descrs` only when none of the families that share the value has answered.
     pub shared_object_ids: &'static [ObjectId],
     /// Beginnings or parts of its sysDescr. A family without `shared_object_ids` is known by them whatever its
     /// sysObjectID is.
@@ -259,8 +269,10 @@ pub struct Scope<'a> {
     pub rows: &'a Rows,
     /// The device is the access point of a sector.
     pub sector: bool,
-    /// MAC addresses of the peers that the inventory gives this device.
+    /// How the inventory knows the peers of this device: by MAC address, or by the tag of the radio towards them.
     pub peers: &'a BTreeSet<String>,
+    /// Every peer is to be read, whoever it is: a technician asks the device itself, without an inventory.
+    pub everybody: bool,
 }
 
 /// A peer that the device tells of.
@@ -288,7 +300,7 @@ impl Scope<'_> {
     /// Chooses among the peers in a table.
     pub fn select<'r>(&self, rows: &'r [Row], mac: impl Fn(&Row) -> Option<String>) -> Selection<'r> {
         let stations: Vec<_> = rows.iter().map(|row| Station { row, mac: mac(row) }).collect();
-        let known = |s: &Station<'_>| s.mac.as_ref().is_some_and(|mac| self.peers.contains(mac));
+        let known = |s: &Station<'_>| self.everybody || s.mac.as_ref().is_some_and(|mac| self.peers.contains(mac));
         if self.sector {
             let all = stations.len();
             let ours: Vec<_> = stations.into_iter().filter(known).collect();
@@ -362,6 +374,7 @@ impl Radio {
     pub fn towards(station: &Station<'_>, scope: &Scope<'_>) -> Self {
         let tag = match &station.mac {
             Some(mac) if scope.sector => mac.clone(),
+            None if scope.sector => carriers::tag(station.row, true),
             _ => ONLY_RADIO.to_owned(),
         };
         Self { peer: station.mac.clone(), ..Self::new(tag) }
@@ -382,6 +395,11 @@ impl Radio {
         radio.set("peers_count", Reading::value((ours + strangers) as f64));
         radio.set("strangers_count", Reading::value(strangers as f64));
         radio
+    }
+
+    /// Its device has several peers, and none was chosen.
+    pub fn is_ambiguous(&self) -> bool {
+        self.peer.is_none() && self.reading("rsl_dbm") == Some(Reading::Missing(Missing::NotMeasured))
     }
 
     /// It is known to be without its peer.
@@ -489,7 +507,7 @@ fn by_system(object_id: Option<&Oid>, system: &Answers) -> Option<(&'static Fami
     let says = format!("sysDescr \"{descr}\"");
     if let Some(object_id) = object_id {
         let object = format!("sysObjectID {object_id}");
-        let both = |f: &&Family| matches(f.shared_object_ids, object_id) && described(f);
+        let both = |f: &&Family| matches(f.shared_object_ids, object_id) && f.asks.is_empty() && described(f);
         if let Some(family) = PROFILES.iter().copied().find(both) {
             return Some((family, format!("{object}, and {says}")));
         }
@@ -511,10 +529,16 @@ pub fn identify(object_id: Option<&Oid>, answers: &Answers) -> (&'static Family,
         return (&generic::FAMILY, "it has no sysObjectID: only its interfaces are read".to_owned());
     };
     let object = format!("sysObjectID {object_id}");
+    let descr = answers.text(&SYS_DESCR.into()).unwrap_or_default();
     for family in PROFILES.iter().copied().filter(|f| matches(f.shared_object_ids, object_id)) {
         if let Some(ask) = family.asks.iter().find(|ask| answers.has(&Oid::from(**ask))) {
             return (family, format!("{object}, and {} answers", Oid::from(*ask)));
         }
+    }
+    // Of those that share it, the one that is described so is what is left when nobody has answered.
+    let left = |f: &&Family| matches(f.shared_object_ids, object_id) && f.descrs.iter().any(|d| d.matches(&descr));
+    if let Some(family) = PROFILES.iter().copied().find(left) {
+        return (family, format!("{object}, sysDescr \"{descr}\", and none of the others that share it answers"));
     }
     (&generic::FAMILY, format!("{object} is of no family known here: only its interfaces are read"))
 }
@@ -522,10 +546,17 @@ pub fn identify(object_id: Option<&Oid>, answers: &Answers) -> (&'static Family,
 /// Turns what cannot be true into missing.
 pub fn gate(family: &Family, radio: &mut Radio) {
     let rates = ["capacity_tx_mbps", "capacity_rx_mbps", "phy_tx_mbps", "phy_rx_mbps"];
+    let by_channel = |direction| {
+        let most = family.channel.as_ref().and_then(|channel| ceiling::capacity_max_mbps(channel, radio, direction));
+        most.unwrap_or(f64::INFINITY).min(family.capacity_max_mbps)
+    };
+    let [tx_max, rx_max] = ["tx", "rx"].map(by_channel);
     for (field, reading) in &mut radio.readings {
         let Some(value) = reading.get() else { continue };
         let (min, max) = match *field {
-            field if rates.contains(&field) => (family.capacity_min_mbps, family.capacity_max_mbps),
+            field if rates.contains(&field) => {
+                (family.capacity_min_mbps, if field.contains("_tx_") { tx_max } else { rx_max })
+            }
             "throughput_tx_mbps" | "throughput_rx_mbps" => (0.0, family.capacity_max_mbps * 1.1),
             // A receiver hears nothing below the thermal noise of 1 MHz (-114 dBm) and is overdriven long before 0 dBm.
             field if field.ends_with("_dbm") && field.contains("rsl") => (-114.0, -1.0),

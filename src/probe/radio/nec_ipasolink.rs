@@ -1,7 +1,7 @@
 //! NEC iPASOLINK (1.3.6.1.4.1.119.2.3.69.501): metering as texts, each behind a column that says whether it is valid.
 //! The index is a bit map of the slot. No capacity that a MIB defines is offered.
 
-use super::texts::{decimal, note};
+use super::supply::note;
 use super::{Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, Scope, Table, gate};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -16,6 +16,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 1344.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none is offered",
     object_ids: &[
         ObjectId::Under(&[1, 3, 6, 1, 4, 1, 119, 2, 3, 69, 501]),
@@ -57,7 +58,7 @@ fn objects(row: &Row) -> Vec<Oid> {
 fn meter(answers: &Answers, column: u32, row: &Row) -> Reading {
     match answers.number(&cell(column - 1, row)) {
         Ok(0.0) => Reading::Missing(Missing::Sentinel),
-        _ => decimal(answers, &cell(column, row), 1.0),
+        _ => answers.decimal(&cell(column, row), 1.0),
     }
 }
 

@@ -19,6 +19,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 16_000.0,
     capacity_max_source: "2000 MHz, the widest channel at 71 to 86 GHz (ETSI EN 302 217-2), at 8 bits a symbol (256QAM)",
+    channel: None,
     capacity_from: "ifSpeed of the radio, else ifHighSpeed; one figure for both directions",
     object_ids: &[
         ObjectId::Is(&[1, 3, 6, 1, 4, 1, 637, 54, 1, 10, 90, 1]),

@@ -4,7 +4,6 @@
 //! Rates and SNR are means over all clients of an interface: they are those of a link where there is one client. No
 //! capacity is reported: it is derived from the rate, times [`FACTOR`].
 
-use super::texts::decimal;
 use super::{
     Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, Rows, SECTOR_RADIO, Scope, Table, derived, gate,
     unless,
@@ -21,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 4804.0,
     capacity_max_source: "four streams at 160 MHz, MCS 11: 4804 Mbps (IEEE 802.11ax)",
+    channel: None,
     capacity_from: "the modulation rate where there is one client, times 0.5",
     object_ids: &[],
     shared_object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 8072, 3, 2, 10])],
@@ -93,7 +93,7 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
 }
 
 fn radio(answers: &Answers, wlan: &str, tag: &str) -> Radio {
-    let line = |name: &str, scale| decimal(answers, &extend(name), scale);
+    let line = |name: &str, scale| answers.decimal(&extend(name), scale);
     let mut radio = Radio::new(tag);
     radio.set("channel_mhz", unless(line(&format!("frequency-{wlan}"), 1.0), &[0.0]));
     radio.set("noise_floor_dbm", unless(line(&format!("noise-floor-{wlan}"), 1.0), &[0.0]));

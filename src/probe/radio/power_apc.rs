@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::texts::note;
+use super::supply::note;
 use super::{Checked, Decoded, Family, Info, ObjectId};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -16,6 +16,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 1.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none: it is no radio",
     object_ids: &[],
     // Power strips and cooling units are there too.

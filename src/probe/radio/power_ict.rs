@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::texts::{decimal, note};
+use super::supply::note;
 use super::{Checked, Decoded, Family, Info, ObjectId, Rows, Scope, Table, unless};
 use crate::model::Reading;
 use crate::model::network::Duplex;
@@ -17,6 +17,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 1.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none: it is no radio",
     object_ids: &[ObjectId::Is(PANEL), ObjectId::Is(SUPPLY), ObjectId::Is(INVERTER)],
     shared_object_ids: &[],
@@ -91,7 +92,7 @@ fn power(answers: &Answers, rows: &Rows) -> BTreeMap<&'static str, Reading> {
     let mut power = BTreeMap::new();
     let Some(kind) = kind(rows) else { return power };
     for (field, object) in kind.objects {
-        let reading = decimal(answers, &kind.oid(*object), 1.0);
+        let reading = answers.decimal(&kind.oid(*object), 1.0);
         let reading = match *field {
             "temperature_celsius" => unless(reading, &[NO_PROBE]),
             "battery_volts" => unless(reading.map(f64::abs), &[0.0]),

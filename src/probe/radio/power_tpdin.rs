@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::texts::{decimal, note};
+use super::supply::note;
 use super::{Checked, Decoded, Family, Info, ObjectId, Rows, Scope, Table, unless};
 use crate::model::Reading;
 use crate::model::network::Duplex;
@@ -20,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 1.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none: it is no radio",
     object_ids: &[ObjectId::Is(&[1, 3, 6, 1, 4, 1, 45621, 2]), ObjectId::Is(&[1, 3, 6, 1, 4, 1, 45621, 3])],
     shared_object_ids: &[],
@@ -91,7 +92,7 @@ impl Monitor {
     fn read(&self, answers: &Answers, object: u32) -> Reading {
         let oid = Oid::of(self.readings, &[object, 0]);
         let written = matches!(answers.value(&oid), Ok(Value::Bytes(_)));
-        decimal(answers, &oid, if written { 1.0 } else { self.scale })
+        answers.decimal(&oid, if written { 1.0 } else { self.scale })
     }
 }
 
@@ -111,7 +112,7 @@ fn power(answers: &Answers, rows: &Rows) -> BTreeMap<&'static str, Reading> {
     note(&mut power, "supply_amps", monitor.read(answers, monitor.amps + channel));
     let [inside, outside] = monitor.thermometers.map(|object| unless(monitor.read(answers, object), &[NO_PROBE]));
     note(&mut power, "temperature_celsius", if inside.get().is_some() { inside } else { outside });
-    note(&mut power, "battery_volts", unless(decimal(answers, &SOLAR_BATTERY.into(), 1.0), &[0.0]));
+    note(&mut power, "battery_volts", unless(answers.decimal(&SOLAR_BATTERY.into(), 1.0), &[0.0]));
     power
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::texts::note;
+use super::supply::note;
 use super::{Checked, Decoded, Family, Info, ObjectId, Rows, Scope, Table, unless};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -18,6 +18,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.0,
     capacity_max_mbps: 1.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none: it is no radio",
     object_ids: &[ObjectId::Is(UPS_MIB)],
     // iStars, CyberPower, net-snmp, Riello NetMan, Delta: cards that have more than one MIB.

@@ -4,7 +4,9 @@
 //! tell. The rate of the interface `Air` is that of the chip behind it, not of the air.
 
 use super::carriers::{first, modulation, name_of, up};
-use super::{Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, Rows, Scope, Table, gate, reported, unless};
+use super::{
+    Channel, Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, Rows, Scope, Table, gate, reported, unless,
+};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
 use crate::probe::value::{Answers, Oid};
@@ -17,6 +19,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 1100.0,
     capacity_max_source: "RACOM's published 1 Gbps for RAy3, whose maxNetBitrate is 1003 Mbps",
+    channel: Some(Channel { bits_max: 12.0, streams_max: 1.0, source: "4096QAM, the highest that the MIB names" }),
     capacity_from: "netBitrate, kbps, of what it sends; of what it receives the device says nothing",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 33555, 1, 1]), ObjectId::Under(&[1, 3, 6, 1, 4, 1, 33555, 4, 1])],
     shared_object_ids: &[],

@@ -2,12 +2,13 @@
 //!
 //! The capacity that the device tells is that of both directions together, which TDD shares. Its object 1.1.51.7 named
 //! RSSI is of the Wi-Fi for management, -150 when that is off: it is never asked. An HBS is a sector, but its table
-//! of links has no address of a peer: its HSUs are counted, and read at their own end.
+//! of links has no address of a peer: the HSU that the inventory names by its row is read, the others are counted.
 
-use super::carriers::{cell, first, mhz_or_khz, up};
+use super::carriers::{cell, first, mhz_or_khz, tag, up};
 use super::{Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, Scope, Table, gate, reported, unless};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
+use crate::probe::snmp::Row;
 use crate::probe::value::{Answers, Oid};
 
 pub static FAMILY: Family = Family {
@@ -18,7 +19,9 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 1500.0,
     capacity_max_source: "RADWIN's published 1.5 Gbps for JET DUO",
-    capacity_from: "the aggregate capacity 1.5.70, Mbps, of both directions together",
+    channel: None,
+    capacity_from: "the aggregate capacity 1.5.70, Mbps, of both directions together; of a base station's HSU its peak \
+                    throughput down and up",
     object_ids: &[
         ObjectId::Under(&[1, 3, 6, 1, 4, 1, 4458, 20, 3]),
         ObjectId::Under(&[1, 3, 6, 1, 4, 1, 4458, 20, 5]),
@@ -35,8 +38,8 @@ pub static FAMILY: Family = Family {
         firmware: answers.text(&VERSION.into()).ok().map(|t| t.split('_').next().unwrap_or(&t).to_owned()),
     },
     requests: |scope| {
-        let rows = if scope.sector { scope.rows.of(HSUS) } else { &[] };
-        OBJECTS.into_iter().map(odu).chain(rows.iter().map(|row| cell(HSU, 11, &row.index))).collect()
+        let hsus = ours(scope).into_iter().flat_map(|row| HSU_COLUMNS.map(|column| cell(HSU, column, &row.index)));
+        OBJECTS.into_iter().map(odu).chain(hsus).collect()
     },
     decode,
 };
@@ -46,9 +49,12 @@ const VERSION: &[u32] = &[1, 3, 6, 1, 4, 1, 4458, 1000, 1, 1, 3, 0];
 const PRODUCT: &[u32] = &[1, 3, 6, 1, 4, 1, 4458, 1000, 1, 1, 30, 0];
 /// winlink1000OduAir.
 const ODU_AIR: &[u32] = &[1, 3, 6, 1, 4, 1, 4458, 1000, 1, 5];
-/// The HBS's table of links: 11 RSS in dBm.
+/// The HBS's table of links: 11 RSS in dBm, 30 and 31 peak throughput down and up in kbps. It tells no addresses: the
+/// inventory names the row of a peer that is ours.
 const HSU: &[u32] = &[1, 3, 6, 1, 4, 1, 4458, 1000, 3, 1, 7, 2, 1];
 const HSU_RSS: &[u32] = &[1, 3, 6, 1, 4, 1, 4458, 1000, 3, 1, 7, 2, 1, 11];
+
+const HSU_COLUMNS: [u32; 3] = [11, 30, 31];
 
 /// winlink1000OduAirSesState.
 const STATE: &[u32] = &[5, 0];
@@ -79,26 +85,44 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     let read = |object: &[u32], scale| answers.reading(&odu(object), scale);
     let mut decoded = Decoded::default();
     if scope.sector {
-        decoded.radios.extend(scope.peers.iter().map(|mac| {
-            let radio = Radio { tag: mac.clone(), ..Radio::unmeasured(&LINK_FIELDS) };
-            Radio { peer: Some(mac.clone()), ..radio }
-        }));
-        let rows = scope.rows.of(HSUS);
-        let gone =
-            |row: &&crate::probe::snmp::Row| answers.value(&cell(HSU, 11, &row.index)) == Err(Missing::NotOffered);
-        decoded.radios.push(Radio::of_sector(0, rows.iter().filter(|row| !gone(row)).count()));
+        let ours = ours(scope);
+        decoded.radios.extend(ours.iter().map(|row| hsu(answers, row)));
+        for peer in scope.peers.iter().filter(|peer| ours.iter().all(|row| tag(row, true) != **peer)) {
+            decoded.radios.push(Radio { tag: peer.clone(), ..Radio::unmeasured(&LINK_FIELDS) });
+        }
+        decoded.radios.push(Radio::of_sector(ours.len(), scope.rows.of(HSUS).len() - ours.len()));
         // There is no count of HSUs: those that join are found when the table is walked again.
         decoded.suspect.push(HSUS);
     } else {
         decoded.radios.push(link(answers));
     }
-    for radio in decoded.radios.iter_mut().filter(|r| r.peer.is_none()) {
+    for radio in &mut decoded.radios {
         radio.set("channel_mhz", mhz_or_khz(unless(read(FREQUENCY, 1.0), &[0.0])));
         radio.set("channel_width_mhz", unless(read(WIDTH, 1e-3), &[0.0]));
         radio.set("tx_power_dbm", first(TX_POWERS.map(|object| read(object, 1.0))));
         gate(&FAMILY, radio);
     }
     decoded
+}
+
+/// The HSUs of a sector that are to be read.
+fn ours<'a>(scope: &Scope<'a>) -> Vec<&'a Row> {
+    let known = |row: &&Row| scope.sector && (scope.everybody || scope.peers.contains(&tag(row, true)));
+    scope.rows.of(HSUS).iter().filter(known).collect()
+}
+
+/// One HSU as its base station sees it: what is sent to it is its downlink.
+fn hsu(answers: &Answers, row: &Row) -> Radio {
+    let of = |column| cell(HSU, column, &row.index);
+    let mut radio = Radio::new(tag(row, true));
+    if HSU_COLUMNS.iter().all(|column| answers.value(&of(*column)) == Err(Missing::NotOffered)) {
+        return radio.down(&LINK_FIELDS);
+    }
+    up(&mut radio);
+    radio.set("rsl_dbm", unless(answers.reading(&of(11), 1.0), &[0.0, -150.0]));
+    radio.set("capacity_tx_mbps", reported(answers, &of(30), 1e-3));
+    radio.set("capacity_rx_mbps", reported(answers, &of(31), 1e-3));
+    radio
 }
 
 fn link(answers: &Answers) -> Radio {
@@ -194,6 +218,14 @@ mod tests {
         let (polled, _) = poll_as(&hbs, sector(&["020000000001"])).await;
         assert_eq!(polled.radios[0].reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::NotMeasured)));
         assert_eq!(polled.radios[1].reading("peers_count"), Some(Reading::value(2.0)));
+        // The inventory names the row of ours.
+        let hbs = format!("{hbs}@w.3.1.7.2.1.30.2 int 85000\n@w.3.1.7.2.1.31.2 int 40000\n");
+        let (polled, _) = poll_as(&hbs, sector(&["#2"])).await;
+        let radio = &polled.radios[0];
+        assert_eq!((radio.tag.as_str(), radio.reading("rsl_dbm")), ("#2", Some(Reading::value(-63.0))));
+        assert_eq!(radio.reading("capacity_tx_mbps").and_then(Reading::get), Some(85.0));
+        assert_eq!(radio.reading("capacity_rx_mbps").and_then(Reading::get), Some(40.0));
+        assert_eq!(polled.radios[1].reading("strangers_count"), Some(Reading::value(1.0)));
     }
 
     #[tokio::test]

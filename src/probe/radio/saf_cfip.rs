@@ -16,6 +16,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 448.0,
     capacity_max_source: "56 MHz at the 8 bits a symbol of 256QAM, the highest modulation in the MIB",
+    channel: None,
     capacity_from: "modemACMtotalCapacity, else modemTotalCapacity; one figure for both directions",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 7571, 100, 1, 1, 5])],
     shared_object_ids: &[],

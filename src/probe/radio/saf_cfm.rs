@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::texts::{decimal, note};
+use super::supply::note;
 use super::{Checked, Decoded, Family, Info, ObjectId, Radio, Scope, Table, gate, unless};
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -17,6 +17,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 200.0,
     capacity_max_source: "no capacity is read from this family",
+    channel: None,
     capacity_from: "none is offered",
     object_ids: &[ObjectId::Is(BASE)],
     shared_object_ids: &[],
@@ -62,9 +63,9 @@ fn radio(answers: &Answers, tag: &str, group: u32) -> Radio {
     let of = |object| Oid::of(BASE, &[group, object, 0]);
     let mut radio = Radio::new(tag);
     radio.set("link_up_flag", Reading::Missing(Missing::NotOffered));
-    radio.set("channel_mhz", unless(decimal(answers, &of(6), 1.0), &[0.0]));
-    radio.set("tx_power_dbm", decimal(answers, &of(8), 1.0));
-    radio.set("rsl_dbm", unless(decimal(answers, &of(10), 1.0), &[0.0, -99.0]));
+    radio.set("channel_mhz", unless(answers.decimal(&of(6), 1.0), &[0.0]));
+    radio.set("tx_power_dbm", answers.decimal(&of(8), 1.0));
+    radio.set("rsl_dbm", unless(answers.decimal(&of(10), 1.0), &[0.0, -99.0]));
     gate(&FAMILY, &mut radio);
     radio
 }
@@ -72,7 +73,7 @@ fn radio(answers: &Answers, tag: &str, group: u32) -> Radio {
 fn power(answers: &Answers) -> BTreeMap<&'static str, Reading> {
     let mut power = BTreeMap::new();
     for (field, object) in POWER {
-        note(&mut power, field, decimal(answers, &Oid::of(BASE, &[1, object, 0]), 1.0));
+        note(&mut power, field, answers.decimal(&Oid::of(BASE, &[1, object, 0]), 1.0));
     }
     power
 }

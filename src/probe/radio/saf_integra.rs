@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::texts::note;
+use super::supply::note;
 use super::{
     Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, SYS_DESCR, Scope, Table, gate, reported, unless,
 };
@@ -20,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 1344.0,
     capacity_max_source: "112 MHz, the widest channel below 57 GHz (ETSI EN 302 217-2), at 12 bits a symbol (4096QAM)",
+    channel: None,
     capacity_from: "the capacities of the modem, objects 3.10 and 3.11 under the model",
     object_ids: &[ObjectId::Is(INTEGRA), ObjectId::Is(INTEGRA_W)],
     shared_object_ids: &[],

@@ -2,7 +2,7 @@
 //! those of the modem, where the capacities stand one further down behind two modulations in words.
 
 use super::saf_integra::{Model, info, power};
-use super::{Checked, Decoded, Family, ObjectId, SYS_DESCR, gate};
+use super::{Channel, Checked, Decoded, Family, ObjectId, SYS_DESCR, gate};
 use crate::model::network::Duplex;
 
 pub static FAMILY: Family = Family {
@@ -13,6 +13,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 16_000.0,
     capacity_max_source: "2000 MHz, the widest channel at 71 to 86 GHz (ETSI EN 302 217-2), at 8 bits a symbol (256QAM)",
+    channel: Some(Channel { bits_max: 8.0, streams_max: 1.0, source: "256QAM, one polarisation" }),
     capacity_from: "integraEmodemRxCapacity and integraEmodemTxCapacity",
     object_ids: &[ObjectId::Is(BASE)],
     shared_object_ids: &[],

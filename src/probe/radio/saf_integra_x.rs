@@ -15,6 +15,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 2688.0,
     capacity_max_source: "two carriers of 112 MHz, the widest channel below 57 GHz (ETSI EN 302 217-2), at 12 bits",
+    channel: None,
     capacity_from: "the sum of Rx and TxCapacity of the modems that are locked",
     object_ids: &[ObjectId::Is(BASE)],
     shared_object_ids: &[],

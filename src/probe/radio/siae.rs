@@ -6,7 +6,8 @@
 
 use super::carriers::{cell, first, greatest, least, modulation, name_of, sum, up};
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, Rows, SYS_DESCR, Scope, Table, gate, reported, unless,
+    Channel, Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Radio, Rows, SYS_DESCR, Scope, Table, gate,
+    reported, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -21,6 +22,11 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 10_000.0,
     capacity_max_source: "SIAE's published 10 Gbps for ALFOplus80HDX",
+    channel: Some(Channel {
+        bits_max: 12.0,
+        streams_max: 2.0,
+        source: "4096QAM, the highest that the MIB names, on both polarisations",
+    }),
     capacity_from: "linkTxETHCapacity and linkRxETHCapacity, kbps, of all carriers in use",
     object_ids: &[ObjectId::Is(OBJECT_ID)],
     shared_object_ids: &[],
@@ -183,6 +189,10 @@ fn read(answers: &Answers, scope: &Scope<'_>, link: &Link<'_>, several: bool) ->
         radio.modulation = modulation(name(7), name(6));
     }
     set_levels(&mut radio, answers, link, &hearing);
+    if pairs && link.radios.len() > 1 {
+        radio.set("members_count", Reading::value(link.radios.len() as f64));
+        radio.set("members_active_count", Reading::value(used.len() as f64));
+    }
     set_standby(&mut radio, answers, scope, link);
     radio
 }
@@ -235,7 +245,7 @@ mod tests {
         @s = 1.3.6.1.4.1.3373.1103.80
         @s.6.1.2.1 int 4
         @s.9.1.4.1 int 11325000
-        @s.12.1.2.1 int 20000
+        @s.12.1.2.1 int 40000
         @s.12.1.3.1 int -44
         @s.12.1.3.2 int -46
         @s.12.1.4.1 int 18
@@ -268,8 +278,10 @@ mod tests {
                 "capacity_rx_mbps=1300.3 reported",
                 "capacity_tx_mbps=1400.2 reported",
                 "channel_mhz=11325",
-                "channel_width_mhz=40",
+                "channel_width_mhz=80",
                 "link_up_flag=1",
+                "members_active_count=2",
+                "members_count=2",
                 "mse_db=42.8",
                 "rsl_chain0_dbm=-44",
                 "rsl_chain1_dbm=-46",

@@ -16,6 +16,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 2500.0,
     capacity_max_source: "SIAE's published 2.5 Gbps for ALFOplus80HD",
+    channel: None,
     capacity_from: "the rates sent and received, kbps, under 1.3.6.1.4.1.3373.1103.15.4.1",
     object_ids: &[],
     shared_object_ids: &[ObjectId::Is(OBJECT_ID)],

@@ -4,7 +4,7 @@
 
 use super::carriers::{cell, name_of, up};
 use super::{
-    Checked, Decoded, Family, Info, ObjectId, Octets, Radio, Rows, SYS_DESCR, Scope, Table, gate, interfaces,
+    Channel, Checked, Decoded, Family, Info, ObjectId, Octets, Radio, Rows, SYS_DESCR, Scope, Table, gate, interfaces,
     of_interface, unless,
 };
 use super::{IF_HIGH_SPEED, IF_TYPE, ONLY_RADIO};
@@ -21,6 +21,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 10_000.0,
     capacity_max_source: "Siklu's published 10 Gbps for the EH-8010FX",
+    channel: Some(Channel { bits_max: 8.0, streams_max: 1.0, source: "256QAM" }),
     capacity_from: "ifHighSpeed of the interface of ifType 188 (radioMAC)",
     object_ids: &[ObjectId::Under(ROOT)],
     shared_object_ids: &[],

@@ -20,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 4620.0,
     capacity_max_source: "MCS 12 of a single carrier: 4620 Mbps (IEEE 802.11ad)",
+    channel: None,
     capacity_from: "the rates that the table of links has, columns 15 (sent) and 14 (received), Mbps",
     object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 31926, 35])],
     shared_object_ids: &[],
@@ -37,7 +38,8 @@ pub static FAMILY: Family = Family {
 
 const LINKS: &str = "links";
 const CONFIGURED: &str = "configured links";
-/// 7 RSSI in dBm, 8 SNR as a text in dB, 9 and 10 MCS received and sent, 14 and 15 rates received and sent, Mbps.
+/// 7 RSSI in dBm, 8 SNR as a text in dB, 9 and 10 MCS received and sent, 11 and 12 packet errors
+/// received and sent as texts in per cent, 14 and 15 rates received and sent, Mbps.
 const LINK: &[u32] = &[1, 3, 6, 1, 4, 1, 31926, 35, 1, 1, 3, 1, 1];
 const LINK_RSSI: &[u32] = &[1, 3, 6, 1, 4, 1, 31926, 35, 1, 1, 3, 1, 1, 7];
 /// 1: up.
@@ -45,7 +47,7 @@ const CONFIGURED_STATE: &[u32] = &[1, 3, 6, 1, 4, 1, 31926, 35, 1, 2, 3, 1, 1, 8
 /// ifHCInOctets and ifHCOutOctets (RFC 2863).
 const HC_IN: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 6];
 const HC_OUT: &[u32] = &[1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 10];
-const LINK_COLUMNS: [u32; 6] = [7, 8, 9, 10, 14, 15];
+const LINK_COLUMNS: [u32; 8] = [7, 8, 9, 10, 11, 12, 14, 15];
 const LINK_FIELDS: [&str; 6] =
     ["capacity_tx_mbps", "capacity_rx_mbps", "rsl_dbm", "snr_db", "mcs_tx_index", "mcs_rx_index"];
 
@@ -59,7 +61,7 @@ fn links<'a>(scope: &Scope<'a>) -> &'a [Row] {
 
 fn requests(scope: &Scope<'_>) -> Vec<Oid> {
     let mut oids = Vec::new();
-    for row in links(scope) {
+    for row in links(scope).iter().filter(|row| !scope.sector || scope.peers.contains(&tag(row, true))) {
         oids.push(Oid::of(CONFIGURED_STATE, &row.index));
         oids.extend(LINK_COLUMNS.map(|column| cell(LINK, column, &row.index)));
         oids.extend([HC_OUT, HC_IN].map(|column| Oid::of(column, &row.index)));
@@ -71,17 +73,17 @@ fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     let links = links(scope);
     let mut decoded = Decoded::default();
     if scope.sector {
-        // None can be matched with a peer of the inventory, so none is read as one.
-        for mac in scope.peers {
-            let mut radio = Radio { tag: mac.clone(), ..Radio::unmeasured(&LINK_FIELDS) };
-            radio.peer = Some(mac.clone());
-            decoded.radios.push(radio);
+        // A peer has no address here: it is ours where the inventory names the radio towards it.
+        let ours: Vec<&Row> = links.iter().filter(|row| scope.peers.contains(&tag(row, true))).collect();
+        decoded.radios.extend(ours.iter().map(|row| link(answers, row, true)));
+        for peer in scope.peers.iter().filter(|peer| ours.iter().all(|row| tag(row, true) != **peer)) {
+            decoded.radios.push(Radio { tag: peer.clone(), ..Radio::unmeasured(&LINK_FIELDS) });
         }
-        decoded.radios.push(Radio::of_sector(0, links.len()));
-        return decoded;
+        decoded.radios.push(Radio::of_sector(ours.len(), links.len() - ours.len()));
+    } else {
+        decoded.radios.extend(links.iter().map(|row| link(answers, row, links.len() > 1)));
     }
-    decoded.radios.extend(links.iter().map(|row| link(answers, row, links.len() > 1)));
-    if links.is_empty() {
+    if decoded.radios.is_empty() {
         decoded.radios.push(Radio::new(ONLY_RADIO).down(&LINK_FIELDS));
     }
     if decoded.radios.iter().any(Radio::is_down) {
@@ -107,7 +109,9 @@ fn link(answers: &Answers, row: &Row, several: bool) -> Radio {
     radio.set("capacity_tx_mbps", reported(answers, &of(15), 1.0));
     radio.set("capacity_rx_mbps", reported(answers, &of(14), 1.0));
     radio.set("rsl_dbm", answers.reading(&of(7), 1.0));
-    radio.set("snr_db", answers.decimal(&of(8), "dB", 1.0));
+    radio.set("snr_db", answers.decimal(&of(8), 1.0));
+    radio.set("packet_errors_rx_percent", answers.decimal(&of(11), 1.0));
+    radio.set("packet_errors_tx_percent", answers.decimal(&of(12), 1.0));
     radio.set("mcs_rx_index", answers.reading(&of(9), 1.0));
     radio.set("mcs_tx_index", answers.reading(&of(10), 1.0));
     let octets = |column| answers.counter(&Oid::of(column, &row.index));
@@ -129,6 +133,8 @@ mod tests {
         @mh.8.105 str 9.0
         @mh.9.105 gauge 11
         @mh.10.105 gauge 10
+        @mh.11.105 str 7.8
+        @mh.12.105 str 13.1
         @mh.14.105 gauge 3150
         @mh.15.105 gauge 2500
         @state = 1.3.6.1.4.1.31926.35.1.2.3.1.1.8
@@ -148,6 +154,8 @@ mod tests {
                 "link_up_flag=1",
                 "mcs_rx_index=11",
                 "mcs_tx_index=10",
+                "packet_errors_rx_percent=7.8",
+                "packet_errors_tx_percent=13.1",
                 "rsl_dbm=-62",
                 "snr_db=9",
                 "throughput_rx_mbps=(not offered)",
@@ -168,6 +176,12 @@ mod tests {
         assert_eq!(tags, ["020000000001", "sector"]);
         assert_eq!(polled.radios[0].reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::NotMeasured)));
         assert_eq!(polled.radios[1].reading("strangers_count"), Some(Reading::value(2.0)));
+        // The inventory names the radio towards a peer: that one is read, the others are counted.
+        let (polled, _) = poll_as(&two, sector(&["#105"])).await;
+        let tags: Vec<_> = polled.radios.iter().map(|r| r.tag.as_str()).collect();
+        assert_eq!(tags, ["#105", "sector"]);
+        assert_eq!(polled.radios[0].reading("capacity_tx_mbps").and_then(Reading::get), Some(2500.0));
+        assert_eq!(polled.radios[1].reading("strangers_count"), Some(Reading::value(1.0)));
     }
 
     #[tokio::test]

@@ -4,8 +4,8 @@
 //! an EIRP with the gain of the antenna, which is another quantity.
 
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, SECTOR_RADIO, Scope, Selection, Station,
-    Table, derived, gate, unless,
+    Channel, Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, SECTOR_RADIO, Scope, Selection,
+    Station, Table, derived, gate, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -20,6 +20,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 4620.0,
     capacity_max_source: "MCS 12 of a single carrier: 4620 Mbps (IEEE 802.11ad)",
+    channel: Some(Channel { bits_max: 6.0, streams_max: 1.0, source: "64QAM of IEEE 802.11ad" }),
     capacity_from: "the modulation rate, times 0.5",
     object_ids: &[ObjectId::Under(BASE)],
     shared_object_ids: &[],
@@ -174,7 +175,7 @@ fn add_radio(answers: &Answers, row: &Row, decoded: &mut Decoded) {
         }
     }
     let temperature = answers.reading(&of(11), 1.0);
-    super::texts::note(&mut decoded.power, "temperature_celsius", temperature);
+    super::supply::note(&mut decoded.power, "temperature_celsius", temperature);
 }
 
 #[cfg(test)]

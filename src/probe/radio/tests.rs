@@ -1,6 +1,7 @@
 mod cambium;
 mod docs;
 mod files;
+mod manners;
 mod mikrotik_new;
 mod ubiquiti_more;
 
@@ -593,7 +594,7 @@ mod any_answer {
                 known.set(table.name, (0..rows).map(row).collect());
             }
             let peers = BTreeSet::from(["020000000011".to_owned()]);
-            let scope = Scope { rows: &known, sector, peers: &peers };
+            let scope = Scope { rows: &known, sector, peers: &peers, everybody: false };
             let mut answers = Answers::default();
             for (i, oid) in (family.requests)(&scope).into_iter().enumerate() {
                 answers.insert(oid, values[i % values.len()].clone());

@@ -17,6 +17,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 1.0,
     capacity_max_mbps: 1344.0,
     capacity_max_source: "112 MHz, the widest channel below 57 GHz (ETSI EN 302 217-2), at 12 bits a symbol (4096QAM)",
+    channel: None,
     capacity_from: "rfSpeedInt, taken for hundredths of a Mbps; one figure for both directions",
     object_ids: &[],
     shared_object_ids: &[],

@@ -6,7 +6,8 @@
 
 use super::ubiquiti::SHARED_OBJECT_ID;
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Scope, combined, gate, reported, unless,
+    Channel, Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Scope, combined, gate, reported,
+    unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -21,6 +22,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 2000.0,
     capacity_max_source: "Ubiquiti's published 2 Gbps, both directions together, for airFiber 24HD",
+    channel: Some(Channel { bits_max: 10.0, streams_max: 2.0, source: "1024QAM (10x) on both polarisations" }),
     capacity_from: "the radio's txCapacity and rxCapacity",
     object_ids: &[],
     shared_object_ids: &[ObjectId::Is(SHARED_OBJECT_ID)],

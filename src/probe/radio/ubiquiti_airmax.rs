@@ -5,8 +5,8 @@
 
 use super::ubiquiti::{SHARED_OBJECT_ID, version_of_build};
 use super::{
-    Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope, Selection, Station,
-    Table, derived, gate, reported, unless,
+    Channel, Checked, Decoded, Descr, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SECTOR_RADIO, Scope,
+    Selection, Station, Table, derived, gate, reported, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -22,11 +22,12 @@ pub static FAMILY: Family = Family {
     // 866.7 and rounding.
     capacity_max_mbps: 870.0,
     capacity_max_source: "two streams at 80 MHz, MCS 9, short guard interval: 866.7 Mbps (IEEE 802.11ac)",
+    channel: Some(Channel { bits_max: 10.0, streams_max: 2.0, source: "1024QAM of IEEE 802.11ax, two streams" }),
     capacity_from: "AC: the station's TxCapacity and RxCapacity; M: modulation rate times 0.5, by Ubiquiti's data \
                     sheets",
     object_ids: &[ObjectId::Under(BASE)],
     shared_object_ids: &[ObjectId::Is(SHARED_OBJECT_ID)],
-    descrs: &[],
+    descrs: &[Descr::Begins("Linux")],
     asks: &[FREQUENCY],
     tables: &[
         Table { name: STATIONS, column: SIGNAL_COLUMN, rows_max: 128 },

@@ -5,8 +5,8 @@
 
 use super::ubiquiti::version_of_build;
 use super::{
-    Checked, Decoded, Family, Info, ObjectId, Octets, Peers, Radio, SECTOR_RADIO, Scope, Station, Table, combined,
-    gate, reported, unless,
+    Channel, Checked, Decoded, Family, Info, ObjectId, Octets, Peers, Radio, SECTOR_RADIO, Scope, Station, Table,
+    combined, gate, reported, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -21,6 +21,7 @@ pub static FAMILY: Family = Family {
     capacity_min_mbps: 0.1,
     capacity_max_mbps: 1000.0,
     capacity_max_source: "Ubiquiti's published 1 Gbps, both directions together, for airFiber 5XHD",
+    channel: Some(Channel { bits_max: 12.0, streams_max: 2.0, source: "4096QAM (12x) on both polarisations" }),
     capacity_from: "the station's TxCapacity and RxCapacity",
     object_ids: &[],
     // That of net-snmp itself, which says nothing.

@@ -5,8 +5,9 @@ use std::pin::Pin;
 use super::*;
 use crate::config::secret::Secret;
 use crate::model::{DeviceId, Missing, Tag};
-use crate::probe::access::Access;
+use crate::probe::access::{Access, Version};
 use crate::probe::device::Manner;
+use crate::probe::memory::Speech;
 use crate::probe::ping::PingRound;
 use crate::probe::service::HttpServices;
 use crate::probe::testing::{AF60, Responder, Temper, objects};
@@ -52,7 +53,15 @@ fn plan(interval: Duration, radios: &[(&str, &Responder)]) -> ProbePlan {
         manner: Manner::default(),
     };
     let devices = radios.iter().map(device).collect();
-    ProbePlan { agent: site, interval, devices, pings: vec![], services: vec![], dropped: Dropped::default() }
+    ProbePlan {
+        agent: site,
+        interval,
+        devices,
+        pings: vec![],
+        services: vec![],
+        dropped: Dropped::default(),
+        memories: Memories::default(),
+    }
 }
 
 /// A plan that nothing replaces.
@@ -119,34 +128,91 @@ async fn dead_and_lying_devices_delay_no_other() {
     check("liar", Missing::Malformed);
 }
 
+fn shared(plan: &ProbePlan, shutdown: Shutdown) -> Shared {
+    Shared {
+        agent: plan.agent.clone(),
+        interval: plan.interval,
+        samples: mpsc::channel(1).0,
+        dropped: Dropped::default(),
+        memories: plan.memories.clone(),
+        clock: SystemClock::shared(),
+        retired: shutdown.clone(),
+        shutdown,
+    }
+}
+
+fn watched(shared: &Shared, device: &DevicePlan, session: Session) -> Watched {
+    Watched {
+        poller: Poller::new(session, Manner::default()),
+        samples: DeviceSamples::new(&shared.agent, device),
+        id: device.device.clone(),
+        memory: shared.memories.recall(&device.device),
+        pause: Pause::default(),
+        error: SnmpError::Timeout,
+        radios: Vec::new(),
+        overruns: 0,
+    }
+}
+
+/// Sixty polls are an hour; nothing here waits for them.
+#[tokio::test]
+async fn a_dead_device_gets_some_twenty_packets_an_hour_whether_it_was_known_or_not() {
+    let silent = Responder::start(objects(AF60), Temper::Silent).await;
+    let plan = plan(Duration::from_mins(1), &[("dead", &silent)]);
+    let (_switch, shutdown) = Shutdown::new();
+    let shared = shared(&plan, shutdown);
+    let device = &plan.devices[0];
+    let known = Speech { version: Version::V1, variables: 9 };
+    for recalled in [None, Some(known)] {
+        let session = Session::new(silent.address, device.access.clone(), Duration::from_millis(10));
+        let session = recalled.into_iter().fold(session, Session::recalling);
+        let mut watched = watched(&shared, device, session);
+        let before = silent.datagrams();
+        let mut most = 0;
+        for _ in 0..60 {
+            let already = silent.datagrams();
+            watched.tick(&shared).await;
+            most = most.max(silent.datagrams() - already);
+        }
+        let packets = silent.datagrams() - before;
+        assert!((10..=20).contains(&packets), "{recalled:?}: {packets} packets in an hour");
+        assert!(most <= 2, "{recalled:?}: {most} packets at once");
+        assert_eq!(watched.poller.session.counts().timeouts, packets);
+    }
+}
+
+/// What one process learnt, the next begins with: nothing is asked in a version that the radio does not speak, and the
+/// answers that are too big are asked for once.
+#[tokio::test]
+async fn how_a_device_is_asked_is_remembered() {
+    let radio = Responder::start(objects(AF60), Temper::OnlyV1).await;
+    let plan = plan(Duration::from_mins(1), &[("a", &radio)]);
+    let (_switch, shutdown) = Shutdown::new();
+    let shared = shared(&plan, shutdown);
+    let device = &plan.devices[0];
+    for timeouts in [1, 0] {
+        let mut session = Session::new(radio.address, device.access.clone(), Duration::from_millis(200));
+        if let Some(speech) = shared.memories.recall(&device.device).speech {
+            session = session.recalling(speech);
+        }
+        let mut watched = watched(&shared, device, session);
+        watched.tick(&shared).await;
+        assert_eq!(watched.poller.session.version(), Some(Version::V1));
+        assert_eq!(watched.poller.session.counts().timeouts, timeouts);
+    }
+}
+
 #[tokio::test]
 async fn a_device_that_falls_silent_goes_on_saying_so() {
     let radio = Responder::start(objects(AF60), Temper::Honest).await;
     let silent = Responder::start(objects(AF60), Temper::Silent).await;
     let shared_plan = plan(Duration::from_millis(200), &[("a", &radio)]);
     let (_switch, shutdown) = Shutdown::new();
-    let (samples, _kept) = mpsc::channel(1);
-    let shared = Shared {
-        agent: shared_plan.agent.clone(),
-        interval: shared_plan.interval,
-        samples,
-        dropped: Dropped::default(),
-        clock: SystemClock::shared(),
-        retired: shutdown.clone(),
-        shutdown,
-    };
+    let shared = shared(&shared_plan, shutdown);
     let device = &shared_plan.devices[0];
     let session =
         |responder: &Responder| Session::new(responder.address, device.access.clone(), Duration::from_millis(100));
-    let mut watched = Watched {
-        poller: Poller::new(session(&radio), Manner::default()),
-        samples: DeviceSamples::new(&shared.agent, device),
-        name: "a".into(),
-        pause: Pause::default(),
-        error: SnmpError::Timeout,
-        radios: Vec::new(),
-        overruns: 0,
-    };
+    let mut watched = watched(&shared, device, session(&radio));
     assert!(of(&watched.tick(&shared).await, "radio", "a")[0].reading("capacity_tx_mbps").unwrap().get().is_some());
     watched.poller.session = session(&silent);
     let mut asked = Vec::new();
@@ -308,4 +374,15 @@ async fn a_new_plan_restarts_only_what_it_changes() {
         requests.windows(2).filter(|pair| pair[1] < pair[0]).count()
     };
     assert_eq!((restarts("same"), restarts("changed")), (0, 1));
+}
+
+#[test]
+fn first_polls_are_spread_further_the_more_there_are() {
+    let check = |interval, devices, expected| {
+        assert_eq!(first_within(Duration::from_secs(interval), devices), Duration::from_secs(expected));
+    };
+    check(60, 60, 10);
+    check(60, 3_000, 30);
+    check(60, 20_000, 60);
+    check(2, 60, 2);
 }

@@ -17,6 +17,7 @@ use crate::model::part::AgentPart;
 use crate::model::{NetworkId, Reading, Sample, ServiceId, SiteId, Tag, UnixMillis};
 use crate::probe::ping::{PingError, PingRound, Pinger};
 use crate::probe::plan::{Dropped, ProbePlan, ServicePlan, plan};
+use crate::probe::recall::Memories;
 use crate::probe::sampling::service_trial;
 use crate::probe::schedule;
 use crate::runtime::clock::SystemClock;
@@ -500,6 +501,7 @@ async fn a_service_that_hangs_delays_no_other() {
         pings: Vec::new(),
         services: vec![tried("fermo", "stuck"), tried("buono", "good"), tried("guasto", "bad")],
         dropped: Dropped::default(),
+        memories: Memories::default(),
     };
     let (samples, mut queue) = tokio::sync::mpsc::channel::<Vec<Sample>>(1);
     let (switch, shutdown) = Shutdown::new();

@@ -138,6 +138,31 @@ async fn an_agent_that_says_too_big_is_asked_for_less_from_then_on() {
 }
 
 #[tokio::test]
+async fn what_was_learnt_of_a_device_is_where_the_next_session_begins() {
+    let radio = Responder::start(objects(AF60), Temper::Small(3)).await;
+    let mut first = session(&radio, false);
+    let asked: Vec<Oid> = objects(AF60).into_keys().take(16).collect();
+    first.get(&asked).await.unwrap();
+    let mut next = session(&radio, false).recalling(first.speech().unwrap());
+    next.get(&asked).await.unwrap();
+    assert_eq!(next.counts(), Counts { requests: 8, timeouts: 0, malformed: 0 }, "nothing was too big");
+    // Another firmware speaks another version: one packet is lost, and then both are tried.
+    let speech = Speech { version: Version::V1, variables: 26 };
+    let access = Access::V2c { community: Secret::new("public") };
+    let silent = Responder::start(objects(AF60), Temper::Silent).await;
+    let mut wrong = Session::new(silent.address, access, Duration::from_millis(50)).recalling(speech);
+    assert_eq!(wrong.get(&asked[..1]).await, Err(SnmpError::Timeout));
+    assert_eq!((wrong.counts().requests, wrong.version()), (1, None));
+    wrong.target = radio.address;
+    wrong.client = None;
+    wrong.get(&asked[..1]).await.unwrap();
+    assert_eq!(wrong.version(), Some(Version::V2c));
+    // What is remembered of a credential that is another by now says nothing.
+    let v1 = session(&radio, true).recalling(Speech { version: Version::V3, variables: 0 });
+    assert_eq!((v1.version(), v1.oids_per_get), (None, 1));
+}
+
+#[tokio::test]
 async fn a_column_ends_where_the_table_does() {
     for v1 in [false, true] {
         let radio = Responder::start(objects(AF60), Temper::Honest).await;

@@ -113,6 +113,7 @@ fn read_kind(table: &mut Reader<'_, '_>, word: &str) -> Option<EventKind> {
         "power-cut" => EventKind::PowerCut { site: table.id("site", SiteId::parse)? },
         "firmware-drops-oid" => EventKind::FirmwareDropsOid { device: table.id("device", DeviceId::parse)? },
         "port-100" => EventKind::Port100 { device: table.id("device", DeviceId::parse)? },
+        "cut-off" => EventKind::CutOff { site: table.id("site", SiteId::parse)? },
         "standby" => EventKind::Standby { bundle: table.id("bundle", BundleId::parse)? },
         _ => {
             let near = did_you_mean(word, &EventKind::WORDS);

@@ -33,23 +33,26 @@ impl Page {
     /// Unpacks batches, and adds the tag `wisp`.
     pub fn new(batches: &[StoredBatch], wisps: &WispIndex) -> Self {
         let mut page = Self::default();
-        for StoredBatch { row, batch } in batches {
+        for stored in batches {
+            let StoredBatch { row, batch, .. } = stored;
             page.last_row = Some(*row);
             page.n_batches += 1;
             let unpacked = unpack(Encoding::Gzip, &batch.packed, batch.crc).map_err(|e| e.to_string());
             let text = unpacked.and_then(|bytes| String::from_utf8(bytes).map_err(|e| e.to_string()));
             match text {
-                Ok(text) => page.add(batch.agent.as_str(), &text, wisps),
+                Ok(text) => page.add(stored, &text, wisps),
                 Err(reason) => page.set_aside(batch.agent.as_str(), reason, &batch.packed),
             }
         }
         page
     }
 
-    fn add(&mut self, agent: &str, text: &str, wisps: &WispIndex) {
+    fn add(&mut self, batch: &StoredBatch, text: &str, wisps: &WispIndex) {
         for (number, parsed) in line::lines(text) {
             match parsed {
                 Ok(line) => {
+                    let at = batch.placed(line.at);
+                    let line = line.placed(at);
                     match wisps.wisp_of(&line) {
                         Some(wisp) => line.write_with(Tag::Wisp, wisp.as_str(), &mut self.text),
                         None => line.write(&mut self.text),
@@ -58,7 +61,7 @@ impl Page {
                 }
                 Err(fault) => {
                     let reason = line::LineProblem { line: number, fault }.to_string();
-                    self.set_aside(agent, reason, text.as_bytes());
+                    self.set_aside(batch.batch.agent.as_str(), reason, text.as_bytes());
                 }
             }
         }
@@ -69,6 +72,11 @@ impl Page {
         if self.aside.last().is_none_or(|last| last.payload != payload) {
             self.aside.push(Aside { agent: agent.to_owned(), reason, payload: payload.to_vec() });
         }
+    }
+
+    /// Of all lines.
+    pub fn n_bytes(&self) -> usize {
+        self.text.len()
     }
 
     /// The lines in parts of at most so many bytes, or one line, the last part first.
@@ -108,8 +116,9 @@ mod tests {
             sent_at: UnixMillis(0),
             n_samples: 1,
             packed: gzip(text.as_bytes()),
+            origin: crate::store::BatchOrigin::default(),
         };
-        StoredBatch { row, batch }
+        StoredBatch { row, batch, taken_at: None, shift_ms: 0 }
     }
 
     #[test]

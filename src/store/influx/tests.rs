@@ -109,6 +109,7 @@ impl Bench {
             sent_at: UnixMillis(0),
             n_samples: text.lines().count() as u32,
             packed: gzip(text.as_bytes()),
+            origin: crate::store::BatchOrigin::default(),
         };
         self.ledger.store(&[batch]).unwrap();
     }

@@ -61,6 +61,8 @@ pub(super) mod tests {
             id: LinkId::parse(id).unwrap(),
             near: DeviceId::parse(near).unwrap(),
             far: DeviceId::parse(far).unwrap(),
+            near_radio: None,
+            far_radio: None,
             medium: Medium::Radio,
             wisp: wisp.map(|w| WispId::parse(w).unwrap()),
             cost: 10,

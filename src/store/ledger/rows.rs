@@ -2,13 +2,41 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use super::super::{IncomingBatch, StoreOutcome};
-use super::StoredBatch;
+use super::super::{BatchOrigin, IncomingBatch, StoreOutcome};
+use super::place::{self, Place};
+use super::proof::{self, Calendar};
+use super::{OWN_AGENT, StoredBatch};
 use crate::model::{SiteId, UnixMillis};
 
-/// Stores one batch, unless its sequence number is stored.
-pub fn store_batch(conn: &Connection, batch: &IncomingBatch) -> Result<StoreOutcome> {
+/// Stores one batch, unless its sequence number is stored, and what it proves.
+pub fn store_batch(conn: &Connection, calendar: &Calendar, batch: &IncomingBatch) -> Result<StoreOutcome> {
     let epoch_id = epoch_id(conn, batch)?;
+    let agent = batch.agent.as_str();
+    if agent == OWN_AGENT {
+        return insert(conn, batch, epoch_id, &Place::At { taken_at: batch.sent_at, shift_ms: 0 }).map(|(o, _)| o);
+    }
+    let place = place::of(conn, batch)?;
+    let (outcome, row) = insert(conn, batch, epoch_id, &place)?;
+    match (outcome, place) {
+        (StoreOutcome::Stored, place) => {
+            proof::found(conn, agent, epoch_id, batch.seq, batch.received_at)?;
+            match place {
+                Place::At { taken_at, .. } => {
+                    proof::stored(conn, calendar, agent, taken_at, batch.received_at, batch.n_samples)?;
+                }
+                Place::Held { .. } => place::hold(conn, row, batch)?,
+            }
+        }
+        (StoreOutcome::Duplicate, _) => proof::duplicate(conn, calendar, agent, batch.received_at)?,
+        // Another agent's word under this name proves nothing.
+        (StoreOutcome::Conflict, _) => return Ok(outcome),
+    }
+    proof::first_held(conn, calendar, (agent, epoch_id, batch.origin.first), batch.received_at)?;
+    Ok(outcome)
+}
+
+/// What became of it, and its row where it was stored.
+fn insert(conn: &Connection, batch: &IncomingBatch, epoch_id: i64, place: &Place) -> Result<(StoreOutcome, i64)> {
     let seq = batch.seq as i64;
     let below = range_below(conn, epoch_id, seq)?;
     if below.is_some_and(|(_, last)| seq <= last) {
@@ -18,11 +46,15 @@ pub fn store_batch(conn: &Connection, batch: &IncomingBatch) -> Result<StoreOutc
             .query_row(params![epoch_id, seq], |r| r.get(0))
             .optional()?;
         let same = crc.is_none_or(|crc| crc == batch.crc);
-        return Ok(if same { StoreOutcome::Duplicate } else { StoreOutcome::Conflict });
+        return Ok((if same { StoreOutcome::Duplicate } else { StoreOutcome::Conflict }, 0));
     }
+    let (taken_at, shift_ms) = match *place {
+        Place::At { taken_at, shift_ms } => (taken_at, shift_ms),
+        Place::Held { taken_at } => (taken_at, 0),
+    };
     conn.prepare_cached(
-        "INSERT INTO batches (epoch_id, seq, crc, received_at, sent_at, n_samples, packed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO batches (epoch_id, seq, crc, received_at, sent_at, n_samples, packed, taken_at, shift_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         epoch_id,
@@ -31,11 +63,14 @@ pub fn store_batch(conn: &Connection, batch: &IncomingBatch) -> Result<StoreOutc
         batch.received_at.0,
         batch.sent_at.0,
         batch.n_samples,
-        batch.packed
+        batch.packed,
+        taken_at.0,
+        shift_ms
     ])?;
+    let row = conn.last_insert_rowid();
     extend_ranges(conn, epoch_id, seq, below)?;
     add_totals(conn, 1, i64::from(batch.n_samples), batch.packed.len() as i64)?;
-    Ok(StoreOutcome::Stored)
+    Ok((StoreOutcome::Stored, row))
 }
 
 fn epoch_id(conn: &Connection, batch: &IncomingBatch) -> Result<i64> {
@@ -123,8 +158,10 @@ pub fn newest_ranges(conn: &Connection, mut each: impl FnMut(&str, u64, (u64, u6
 /// Batches after a row, at most `limit` and, but for the first, at most `bytes_max` in all.
 pub fn batches_after(conn: &Connection, row: i64, limit: usize, bytes_max: usize) -> Result<Vec<StoredBatch>> {
     let mut statement = conn.prepare_cached(
-        "SELECT b.row, e.agent, e.epoch, b.seq, b.crc, b.received_at, b.sent_at, b.n_samples, b.packed
-         FROM batches b JOIN epochs e ON e.id = b.epoch_id WHERE b.row > ?1 ORDER BY b.row LIMIT ?2",
+        "SELECT b.row, e.agent, e.epoch, b.seq, b.crc, b.received_at, b.sent_at, b.n_samples, b.packed,
+            b.taken_at, b.shift_ms
+         FROM batches b JOIN epochs e ON e.id = b.epoch_id
+         WHERE b.row > ?1 AND NOT EXISTS (SELECT 1 FROM held h WHERE h.row = b.row) ORDER BY b.row LIMIT ?2",
     )?;
     let mut rows = statement.query(params![row, limit as i64])?;
     let (mut page, mut bytes) = (Vec::new(), 0);
@@ -154,7 +191,10 @@ fn stored_batch(row: &Row<'_>) -> Result<StoredBatch> {
             sent_at: UnixMillis(row.get(6)?),
             n_samples: row.get(7)?,
             packed: row.get(8)?,
+            origin: BatchOrigin::default(),
         },
+        taken_at: row.get::<_, Option<i64>>(9)?.map(UnixMillis),
+        shift_ms: row.get(10)?,
     })
 }
 

@@ -4,13 +4,14 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use uuid::Uuid;
 
 use super::super::StoreError;
+use super::incarnation::{self, Incarnation};
 
 /// Format of the tables below (`user_version`).
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
 /// `application_id`: "VEDL". It tells a ledger from another program's SQLite file.
 const APPLICATION_ID: i64 = 0x5645_444c;
 /// How long one connection waits for the other to finish.
@@ -75,11 +76,60 @@ CREATE TABLE set_aside (
 );
 ";
 
+/// What format 2 adds: when batches were made and what must be added to times before that was known, batches that wait
+/// for it, what agents still hold, what is lost, and a record of each day.
+const FROM_1_TO_2: &str = "
+ALTER TABLE batches ADD COLUMN taken_at INTEGER;
+ALTER TABLE batches ADD COLUMN shift_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE epochs ADD COLUMN first INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE held (
+    row INTEGER PRIMARY KEY,
+    agent TEXT NOT NULL,
+    boot INTEGER NOT NULL,
+    mono_ms INTEGER NOT NULL
+);
+CREATE INDEX held_boot ON held (agent, boot);
+CREATE TABLE boots (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent TEXT NOT NULL,
+    boot INTEGER NOT NULL,
+    offset_ms INTEGER NOT NULL,
+    UNIQUE (agent, boot)
+);
+CREATE TABLE losses (
+    agent TEXT NOT NULL,
+    epoch_id INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    found_at INTEGER NOT NULL,
+    day TEXT NOT NULL,
+    PRIMARY KEY (agent, epoch_id, first)
+) WITHOUT ROWID;
+CREATE TABLE delivery_days (
+    agent TEXT NOT NULL,
+    day TEXT NOT NULL,
+    batches INTEGER NOT NULL DEFAULT 0,
+    samples INTEGER NOT NULL DEFAULT 0,
+    late_samples INTEGER NOT NULL DEFAULT 0,
+    amended_at INTEGER,
+    duplicates INTEGER NOT NULL DEFAULT 0,
+    lost_batches INTEGER NOT NULL DEFAULT 0,
+    set_aside INTEGER NOT NULL DEFAULT 0,
+    lag_secs_worst INTEGER,
+    clock_error_ms_min INTEGER,
+    clock_error_ms_max INTEGER,
+    silent_secs INTEGER NOT NULL DEFAULT 0,
+    watched_secs INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (agent, day)
+) WITHOUT ROWID;
+";
+
 /// An opened ledger file.
 pub struct Opened {
     pub id: Uuid,
     pub writer: Connection,
     pub reader: Connection,
+    pub incarnation: Incarnation,
     /// Held for as long as the ledger is open.
     pub lock: File,
 }
@@ -103,11 +153,11 @@ pub fn open(path: &Path) -> Result<Opened, StoreError> {
     if found == 0 {
         refuse_foreign(&writer).map_err(failed)?;
     }
-    let id = prepare(&mut writer, found == 0).map_err(failed)?;
+    let (id, incarnation) = prepare(path, &mut writer, found).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let reader = Connection::open_with_flags(path, flags).map_err(sql)?;
     reader.busy_timeout(BUSY).map_err(sql)?;
-    Ok(Opened { id, writer, reader, lock })
+    Ok(Opened { id, writer, reader, incarnation, lock })
 }
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -129,7 +179,8 @@ fn refuse_foreign(conn: &Connection) -> Result<(), AnyError> {
     if tables > 0 { Err("is another program's database".into()) } else { Ok(()) }
 }
 
-fn prepare(conn: &mut Connection, new: bool) -> Result<Uuid, AnyError> {
+fn prepare(path: &Path, conn: &mut Connection, found: i64) -> Result<(Uuid, Incarnation), AnyError> {
+    let new = found == 0;
     if new {
         conn.pragma_update(None, "page_size", PAGE_BYTES)?;
     }
@@ -141,18 +192,47 @@ fn prepare(conn: &mut Connection, new: bool) -> Result<Uuid, AnyError> {
     // been acknowledged.
     conn.pragma_update(None, "synchronous", "full")?;
     let _: i64 = conn.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES, |r| r.get(0))?;
-    if new {
+    if found < FORMAT {
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute_batch(TABLES)?;
-        tx.execute("INSERT INTO meta VALUES ('ledger', ?1)", [Uuid::new_v4().to_string()])?;
-        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        if new {
+            tx.execute_batch(TABLES)?;
+            tx.execute("INSERT INTO meta VALUES ('ledger', ?1)", [Uuid::new_v4().to_string()])?;
+            tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        } else {
+            refuse_other(&tx)?;
+        }
+        tx.execute_batch(FROM_1_TO_2)?;
         tx.pragma_update(None, "user_version", FORMAT)?;
         tx.commit()?;
     }
+    refuse_other(conn)?;
+    begin(path, conn, new)
+}
+
+fn refuse_other(conn: &Connection) -> Result<(), AnyError> {
     let application: i64 = conn.pragma_query_value(None, "application_id", |r| r.get(0))?;
-    if application != APPLICATION_ID {
-        return Err("is another program's database".into());
+    if application == APPLICATION_ID { Ok(()) } else { Err("is another program's database".into()) }
+}
+
+/// Begins another opening. A ledger that was put back from a copy gets a new id, so that agents send again what they
+/// still hold: the copy may have forgotten what was acknowledged.
+fn begin(path: &Path, conn: &mut Connection, new: bool) -> Result<(Uuid, Incarnation), AnyError> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let meta =
+        |key: &str| tx.query_row("SELECT value FROM meta WHERE key = ?1", [key], |r| r.get::<_, String>(0)).optional();
+    let newest = super::rows::newest_row(&tx)?;
+    let mut id = Uuid::parse_str(&meta("ledger")?.ok_or("has no id")?)?;
+    let opening = Uuid::new_v4();
+    if !new && let Some(why) = incarnation::judge(path, meta("opening")?.as_deref(), newest)? {
+        id = Uuid::new_v4();
+        tracing::warn!(why = why.as_str(), ledger = %id, "the ledger was put back: agents send again what they hold");
     }
-    let id: String = conn.query_row("SELECT value FROM meta WHERE key = 'ledger'", [], |r| r.get(0))?;
-    Ok(Uuid::parse_str(&id)?)
+    for (key, value) in [("ledger", id), ("opening", opening)] {
+        tx.execute(
+            "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            [key, value.to_string().as_str()],
+        )?;
+    }
+    tx.commit()?;
+    Ok((id, Incarnation::begin(path, opening, newest)?))
 }

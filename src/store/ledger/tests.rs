@@ -8,6 +8,8 @@ use crate::catalogue::LINK;
 use crate::model::{Reading, Tag};
 use crate::wire::batch::{Encoding, unpack};
 
+mod proof;
+
 const T0: i64 = 1_700_000_000_000;
 
 fn ledger() -> (TempDir, Ledger) {
@@ -27,6 +29,7 @@ fn batch(agent: &str, epoch: u64, seq: u64) -> IncomingBatch {
         sent_at: UnixMillis(T0),
         n_samples: 1,
         packed: gzip(text.as_bytes()),
+        origin: crate::store::BatchOrigin::default(),
     }
 }
 
@@ -56,7 +59,10 @@ fn a_batch_is_stored_once_and_its_twin_is_named() {
     let outcomes = ledger.store(&[first.clone(), first.clone(), other, batch("bossolasco", 7, 2)]).unwrap();
     assert_eq!(outcomes, [Stored, Duplicate, Conflict, Stored]);
     assert_eq!(store_one(&ledger, &first), Duplicate);
-    assert_eq!(ledger.batches_after(0, 1000).unwrap()[0], StoredBatch { row: 1, batch: first });
+    assert_eq!(
+        ledger.batches_after(0, 1000).unwrap()[0],
+        StoredBatch { row: 1, taken_at: Some(first.sent_at), batch: first, shift_ms: 0 }
+    );
     assert_eq!(ranges(&ledger), [("bossolasco".to_owned(), 7, vec![(1, 2)])]);
     assert_eq!(ledger.stats().unwrap().batches, 2);
 }
@@ -104,10 +110,10 @@ fn a_ledger_has_one_user_and_one_format() {
     let path = dir.path().join("ledger.sqlite");
     let second = Ledger::open(&path).err().unwrap();
     assert!(std::error::Error::source(&second).unwrap().to_string().contains("in use"), "{second:?}");
-    locked(&ledger.writer).pragma_update(None, "user_version", 2).unwrap();
+    locked(&ledger.writer).pragma_update(None, "user_version", 3).unwrap();
     drop(ledger);
     let newer = Ledger::open(&path).err().unwrap();
-    assert!(matches!(newer, StoreError::Format { found: 2, wanted: 1, .. }), "{newer:?}");
+    assert!(matches!(newer, StoreError::Format { found: 3, wanted: 2, .. }), "{newer:?}");
 }
 
 #[test]

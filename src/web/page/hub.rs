@@ -1,8 +1,10 @@
 //! Rows about the monitoring itself: agents, parts of the hub, services tried from the sites.
 
 use super::super::api::all_agents;
+use super::super::snapshot::AgentProof;
 use super::super::{figures, names, words};
 use super::Context;
+use crate::model::network::Language;
 use crate::model::view::{AgentView, PartView};
 
 /// A clock further off than this is marked.
@@ -12,7 +14,13 @@ pub struct AgentRow {
     pub name: String,
     pub class: &'static str,
     pub state: &'static str,
+    /// What goes on, where something does.
+    pub notes: Vec<String>,
+    pub filling: bool,
     pub last_data: Option<String>,
+    pub newest_sample: Option<String>,
+    pub gap: String,
+    pub again: String,
     pub backlog: Option<String>,
     pub lost: String,
     pub any_lost: bool,
@@ -21,6 +29,21 @@ pub struct AgentRow {
     pub clock_wrong: bool,
     pub inventory: Option<String>,
     pub inventory_wrong: bool,
+}
+
+/// One agent on one day.
+pub struct DayRow {
+    pub agent: String,
+    pub day: String,
+    pub samples: String,
+    pub late: String,
+    pub lost: String,
+    pub any_lost: bool,
+    pub again: String,
+    pub set_aside: String,
+    pub worst_lag: String,
+    pub clock: String,
+    pub silent: String,
 }
 
 pub struct PartRow {
@@ -53,16 +76,24 @@ fn agent(c: &Context<'_>, a: &AgentView) -> AgentRow {
         None => ("unknown", c.pick("mai sentito", "never heard")),
     };
     let (inventory, inventory_wrong) = inventory(c, &a.part);
+    let nothing = AgentProof::default();
+    let proof = c.snapshot.proofs.get(&a.site).unwrap_or(&nothing);
+    let away = a.online == Some(false);
     AgentRow {
         inventory,
         inventory_wrong,
+        notes: notes(c, a, proof),
+        filling: proof.missing_batches > 0 && !away,
+        newest_sample: proof.newest_sample_at.map(|t| c.clock.age(t, c.language)),
+        gap: if proof.missing_batches > 0 { count(proof.missing_batches) } else { "—".to_owned() },
+        again: count(a.duplicate_batches),
         name: names::site(&c.snapshot.network, &a.site).to_owned(),
         class,
         state,
         last_data: a.last_batch_at.map(|t| c.clock.age(t, c.language)),
-        backlog: a.backlog_batches.map(count),
-        lost: count(a.lost_batches),
-        any_lost: a.lost_batches > 0,
+        backlog: if away { Some(c.w.unknown.to_owned()) } else { a.backlog_batches.map(count) },
+        lost: count(a.lost_batches.max(proof.lost_batches)),
+        any_lost: a.lost_batches.max(proof.lost_batches) > 0,
         samples: count(a.samples),
         clock_error: a.clock_error_ms.map(|ms| signed_seconds(c, ms)),
         clock_wrong: a.clock_error_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_ERROR_MS_MAX),
@@ -82,6 +113,93 @@ fn inventory(c: &Context<'_>, part: &PartView) -> (Option<String>, bool) {
         _ => (c.pick("in attesa", "waiting"), false),
     };
     (Some(text.to_owned()), wrong)
+}
+
+/// In words: what is under way, what is lost.
+fn notes(c: &Context<'_>, a: &AgentView, proof: &AgentProof) -> Vec<String> {
+    let count = |n: u64| figures::count(n, c.language);
+    let mut notes = Vec::new();
+    if a.online == Some(false) {
+        notes.push(
+            c.pick(
+                "isolato: continua a misurare e conserva tutto; quanto, si saprà al ritorno",
+                "cut off: it goes on measuring and keeps all of it; how much is known when it is back",
+            )
+            .to_owned(),
+        );
+    } else if proof.missing_batches > 0 {
+        let n = count(proof.missing_batches);
+        let gap = match proof.drained_in.map(|left| duration(left.as_secs().max(1))) {
+            Some(left) => match c.language {
+                Language::Italian => format!("la lacuna si riempie: mancano {n} lotti, circa {left}"),
+                Language::English => format!("the gap is filling: {n} batches to come, about {left}"),
+            },
+            None => match c.language {
+                Language::Italian => format!("lacuna di {n} lotti, in attesa"),
+                Language::English => format!("a gap of {n} batches, waiting"),
+            },
+        };
+        notes.push(gap);
+    }
+    if proof.held_batches > 0 {
+        let n = count(proof.held_batches);
+        notes.push(match c.language {
+            Language::Italian => format!("{n} lotti registrati, misurati prima che l'orologio fosse regolato"),
+            Language::English => format!("{n} batches stored that were made before its clock was set"),
+        });
+    }
+    for loss in proof.losses.iter().take(2) {
+        let (n, at) = (count(loss.batches()), c.moment(loss.found_at));
+        notes.push(match c.language {
+            Language::Italian => format!("persi per sempre {n} lotti ({}–{}), accertato {at}", loss.first, loss.last),
+            Language::English => format!("{n} batches lost for good ({}–{}), found {at}", loss.first, loss.last),
+        });
+    }
+    notes
+}
+
+/// A span, as short as it can be.
+fn duration(secs: u64) -> String {
+    match secs {
+        0..=89 => format!("{secs} s"),
+        90..=5_399 => format!("{} min", (secs + 30) / 60),
+        _ => format!("{} h", (secs + 1_800) / 3_600),
+    }
+}
+
+/// The daily records, the newest day first.
+pub fn days(c: &Context<'_>) -> Vec<DayRow> {
+    let network = &c.snapshot.network;
+    let count = |n: u64| figures::count(n, c.language);
+    let mut rows: Vec<(&str, DayRow)> = Vec::new();
+    for (site, proof) in c.snapshot.proofs.iter() {
+        for day in &proof.days {
+            let late = match day.amended_at {
+                Some(at) if day.late_samples > 0 => format!("{} ({})", count(day.late_samples), c.moment(at)),
+                _ => count(day.late_samples),
+            };
+            let clock = match (day.clock_error_ms_min, day.clock_error_ms_max) {
+                (Some(low), Some(high)) => format!("{} … {}", signed_seconds(c, low), signed_seconds(c, high)),
+                _ => "—".to_owned(),
+            };
+            let row = DayRow {
+                agent: names::site(network, site).to_owned(),
+                day: day.day.clone(),
+                samples: count(day.samples),
+                late,
+                lost: count(day.lost_batches),
+                any_lost: day.lost_batches > 0,
+                again: count(day.duplicates),
+                set_aside: count(day.set_aside),
+                worst_lag: day.lag_secs_worst.map_or_else(|| "—".to_owned(), duration),
+                clock,
+                silent: duration(day.silent_secs),
+            };
+            rows.push((&day.day, row));
+        }
+    }
+    rows.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.agent.cmp(&y.agent)));
+    rows.into_iter().map(|(_, row)| row).collect()
 }
 
 fn signed_seconds(c: &Context<'_>, ms: i64) -> String {

@@ -77,7 +77,7 @@ async fn epmp_rows_are_known_by_their_address_not_their_number() {
     assert!(!format!("{:?}", polled.radios).contains("020000000093"));
     // With a rate that is no number, and without one.
     for (rate, why) in
-        [("str 300 Mbit", Missing::Malformed), ("int 300", Missing::Malformed), ("str 0", Missing::Sentinel)]
+        [("str 300 Mbit", Missing::Malformed), ("int 30000", Missing::Implausible), ("str 0", Missing::Sentinel)]
     {
         let polled = poll(&format!("{EPMP}{}", EPMP_AP.replace("str 300.0", rate))).await;
         assert_eq!(polled.radios[0].reading("capacity_tx_mbps"), Some(Reading::Missing(why)), "{rate}");
@@ -180,7 +180,8 @@ async fn pmp450_access_point_in_the_normal_form() {
         ("str -71.0 dBm", Reading::value(-71.0)),
         ("hex 2d37312e3000ff", Reading::value(-71.0)),
         ("str ---", Reading::Missing(Missing::Malformed)),
-        ("int -71", Reading::Missing(Missing::Malformed)),
+        ("int -71", Reading::value(-71.0)),
+        ("int -710", Reading::Missing(Missing::Implausible)),
     ] {
         let fixture = without(&without(&fixture, "1.87.2"), "1.88.2").replace("str -71.0", text);
         let read = poll(&fixture).await.radios[0].reading("rsl_dbm").unwrap();

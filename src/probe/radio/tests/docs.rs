@@ -18,9 +18,16 @@ radio](adding-a-radio.md). What the names of the figures mean: [metrics](metrics
 - **Reported**: the radio says itself what it can carry. **Derived**: made from its modulation rate, by a stated factor.
 - A capacity outside its bounds on a link that is up is *implausible*, which is no value.
 - Every device has, besides, its Ethernet ports by IF-MIB and its uptime.
+- Where a radio tells its channel width, a ceiling follows from that: width in MHz, times bits of a symbol, times
+  polarisations or streams, times 84/64 for radios that count the framing of Ethernet.
+- A device with several radios has one under each of their names, which `vedetta probe` shows (`#105`, `modem1`,
+  `wlan0`): a link says which is its own by `near_radio` or `far_radio` in the [inventory](inventory.md).
+- An access point has one radio under the MAC address of each peer that is ours, and `sector` for itself. Two families
+  tell no addresses of their peers: MultiHaul and RADWIN. There a link names its radio by `near_radio`, as above.
 - Newer firmware of AF60 and Wave is said to answer its capacity as 1.3.6.1.4.1.41112.1.11.2.3.1.9 and .10 in place of
-  1.3.6.1.4.1.41112.1.11.1.3.1.7 and .8. The index, the unit and the rest of that table are not known here, so it is not
-  read: a radio that has it alone shows its capacity as *not offered*. A recording of one would settle it.
+  1.3.6.1.4.1.41112.1.11.1.3.1.7 and .8. No published text and no recording has it. It is read where the known columns
+  are not there: the peer by a MAC address in the index, the unit (bps, kbps or Mbps) by the size, for between 20 and
+  5400 Mbps the three do not meet. A recording of one would settle it.
 ";
 
 /// Answers of every kind: states, levels, rates in all units, texts, addresses.
@@ -58,7 +65,7 @@ fn yields(family: &Family) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
             let index = if sector { vec![2, 0, 0, 0, 0, 17, 1] } else { vec![1, 2, 0, 0, 0, 0, 17] };
             rows.set(table.name, vec![Row { index, value: at(i) }]);
         }
-        let scope = Scope { rows: &rows, sector, peers: &peers };
+        let scope = Scope { rows: &rows, sector, peers: &peers, everybody: false };
         let mut answers = Answers::default();
         for (i, oid) in (family.requests)(&scope).into_iter().enumerate() {
             answers.insert(oid, at(i));
@@ -102,6 +109,36 @@ fn joined<'a>(parts: impl IntoIterator<Item = &'a str>, none: &str) -> String {
     if text.is_empty() { none.to_owned() } else { text }
 }
 
+/// What a family yields, in a few words.
+fn in_short(fields: &BTreeSet<&'static str>) -> String {
+    let kinds = [
+        ("capacity", "capacity_"),
+        ("level", "rsl_dbm"),
+        ("noise or quality", "snr_db"),
+        ("noise or quality", "cinr_db"),
+        ("noise or quality", "mse_db"),
+        ("noise or quality", "sinr_db"),
+        ("modulation", "modulation"),
+        ("modulation", "mcs_"),
+        ("sent power", "tx_power_dbm"),
+        ("channel", "channel_"),
+        ("distance", "distance_"),
+        ("air time", "airtime_"),
+        ("link state", "link_up_"),
+        ("peers", "peers_count"),
+        ("throughput", "throughput_"),
+        ("errors", "errors_"),
+        ("standby", "on_standby_"),
+        ("temperature", "temperature_"),
+        ("supply", "supply_"),
+        ("battery", "battery_"),
+    ];
+    let mut found: Vec<&str> =
+        kinds.iter().filter(|(_, part)| fields.iter().any(|f| f.contains(part))).map(|(kind, _)| *kind).collect();
+    found.dedup();
+    joined(found, "interfaces alone")
+}
+
 fn identified(family: &Family) -> String {
     let id = |id: &ObjectId| match id {
         ObjectId::Is(arcs) => format!("`{}`", Oid::from(*arcs)),
@@ -131,7 +168,7 @@ fn identified(family: &Family) -> String {
 fn page() -> Result<String, std::fmt::Error> {
     let mut out = INTRODUCTION.to_owned();
     let mut details = String::new();
-    writeln!(out, "\n| profile | family | capacity | how it was checked | |\n|---|---|---|---|---|")?;
+    writeln!(out, "\n| profile | family | yields | capacity | how it was checked | |\n|---|---|---|---|---|---|")?;
     for family in PROFILES {
         let (fields, provenance) = yields(family);
         let checked = match family.checked {
@@ -140,7 +177,8 @@ fn page() -> Result<String, std::fmt::Error> {
         };
         let verified = if family.verified() { "verified" } else { "unverified" };
         let capacity = joined(provenance, "none");
-        writeln!(out, "| `{}` | {} | {capacity} | {checked} | {verified} |", family.profile, family.title)?;
+        let kinds = in_short(&fields);
+        writeln!(out, "| `{}` | {} | {kinds} | {capacity} | {checked} | {verified} |", family.profile, family.title)?;
         let fields: Vec<String> = fields.into_iter().map(|field| format!("`{field}`")).collect();
         writeln!(details, "\n## `{}`: {}\n", family.profile, family.title)?;
         writeln!(details, "- Identified by: {}.", identified(family))?;
@@ -148,6 +186,9 @@ fn page() -> Result<String, std::fmt::Error> {
         writeln!(details, "- Capacity ({capacity}): {}.", family.capacity_from)?;
         let (min, max, source) = (family.capacity_min_mbps, family.capacity_max_mbps, family.capacity_max_source);
         writeln!(details, "- Plausible from {min} to {max} Mbps: {source}.")?;
+        if let Some(Channel { bits_max, streams_max, source }) = family.channel {
+            writeln!(details, "- And by its channel: {bits_max} bits of a symbol, {streams_max} streams ({source}).")?;
+        }
         writeln!(details, "- {}: {checked}.", if family.verified() { "Verified" } else { "Unverified" })?;
     }
     Ok(out + &details)

@@ -1,0 +1,164 @@
+//! The mail of a condition that has no words of its own: what, where, since when, the figure, what to do. `[P]`
+
+use super::blocks::{Block, bold};
+use super::story::Story;
+use super::words;
+use crate::alert::Condition;
+
+/// Those that `wisp` and `staff` tell in their own words.
+const TOLD: [Condition; 5] = [
+    Condition::CapacityBelow,
+    Condition::LinkDown,
+    Condition::SiteBelowTarget,
+    Condition::OnStandby,
+    Condition::SamplesLost,
+];
+
+pub fn applies(condition: Condition) -> bool {
+    !TOLD.contains(&condition)
+}
+
+pub fn title(story: &Story<'_>) -> &'static str {
+    let spec = story.incident.condition.spec();
+    story.pick(spec.title_it, spec.title_en)
+}
+
+pub fn subject(story: &Story<'_>) -> String {
+    format!("[{}] {}: {}", story.incident.token(), story.name(), lower(title(story)))
+}
+
+/// `Slow answers` within a sentence.
+pub fn lower(title: &str) -> String {
+    let mut letters = title.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+pub fn opened(story: &Story<'_>, from: &str) -> Vec<Block> {
+    let fact = format!("{}, {}: {}.", story.since_in_full(), bold(&story.name()), bold(&lower(title(story))));
+    let mut blocks =
+        vec![Block::Para(story.pick("Buongiorno,", "Hello,").into()), Block::Para(story.after_greeting(fact))];
+    blocks.extend(figure(story).map(Block::Para));
+    blocks.push(Block::Title(story.pick("Che cosa fare", "What to do").into()));
+    blocks.push(Block::Para(ask(story).into()));
+    let note = story.pick(
+        "Segnalazione tecnica automatica: non costituisce contestazione contrattuale.",
+        "Automatic technical notice: it is not a contractual claim.",
+    );
+    blocks.extend([Block::Small(story.signature(from)), Block::Small(note.into())]);
+    blocks
+}
+
+pub fn closed(story: &Story<'_>, from: &str) -> Vec<Block> {
+    let over = match story.italian() {
+        true => format!("{} {}: {}, situazione rientrata.", bold("Risolto:"), story.name(), lower(title(story))),
+        false => format!("{} {}: {} is over.", bold("Resolved:"), story.name(), lower(title(story))),
+    };
+    vec![Block::Para(over), Block::Lines(vec![story.course()]), Block::Small(story.signature(from))]
+}
+
+/// The figure against its threshold, and what is usual.
+fn figure(story: &Story<'_>) -> Option<String> {
+    let (incident, language) = (story.incident, story.language);
+    let detail = &incident.detail;
+    let unit = match incident.condition {
+        Condition::PortBelowUsual => "Mbit/s",
+        condition => condition.spec().threshold?.unit,
+    };
+    let number = |value: f64| {
+        let digits = usize::from(value.abs() < 20.0 && value.fract().abs() >= 0.05);
+        words::decimal(language, value, digits)
+    };
+    let value = format!("{} {unit}", number(detail.value_worst.or(detail.value)?));
+    Some(match (incident.condition, detail.limit, detail.usual) {
+        (Condition::SignalBelowBaseline, _, Some(usual)) => match story.italian() {
+            true => {
+                format!("Il livello ricevuto è sceso di {} rispetto al solito ({} dBm).", bold(&value), number(usual))
+            }
+            false => format!("The received level fell by {} from its usual {} dBm.", bold(&value), number(usual)),
+        },
+        (Condition::PortBelowUsual, _, Some(usual)) => match story.italian() {
+            true => format!("La porta lavora a {}; di solito a {} {unit}.", bold(&value), number(usual)),
+            false => format!("The port runs at {}; usually at {} {unit}.", bold(&value), number(usual)),
+        },
+        (_, Some(limit), _) => match story.italian() {
+            true => format!("Valore misurato: {} (soglia: {} {unit}).", bold(&value), number(limit)),
+            false => format!("Measured: {} (threshold: {} {unit}).", bold(&value), number(limit)),
+        },
+        (_, None, _) => match story.italian() {
+            true => format!("Valore misurato: {}.", bold(&value)),
+            false => format!("Measured: {}.", bold(&value)),
+        },
+    })
+}
+
+fn ask(story: &Story<'_>) -> &'static str {
+    let (italian, english) = match story.incident.condition {
+        Condition::HubBlind => (
+            "Controllare la connessione della macchina centrale e il broker MQTT. Finché non arrivano dati non si può \
+             dire che cosa funziona.",
+            "Check the connection of the central machine and the MQTT broker. Until data arrive nobody can say what \
+             works.",
+        ),
+        Condition::AgentSilent => (
+            "Controllare che la macchina della sonda sia accesa e raggiunga il broker. Le misure raccolte non vanno \
+             perse.",
+            "Check that the agent’s machine has power and reaches the broker. What it measures is not lost.",
+        ),
+        Condition::SitePower => (
+            "Verificare l’alimentazione del sito prima che le batterie si scarichino.",
+            "Check the power at the site before the batteries are empty.",
+        ),
+        Condition::RedundancyLost => (
+            "Il servizio funziona. Ripristinare il percorso che manca: un secondo guasto interromperebbe il servizio.",
+            "The service works. Please restore the missing path: a second failure would interrupt it.",
+        ),
+        Condition::DeviceDown => {
+            ("Controllare alimentazione e cavo dell’apparato.", "Check the power and the cable of the device.")
+        }
+        Condition::ManagementUnreachable => (
+            "Il servizio funziona. Controllare la VLAN di gestione, l’indirizzo e le credenziali dell’apparato.",
+            "The service works. Check the management VLAN, the address and the credential of the device.",
+        ),
+        Condition::PacketLoss | Condition::RoundTripTime => (
+            "Controllare il primo apparato del percorso: saturazione, errori sulle porte, interferenze.",
+            "Check the first device on the way: load, errors on its ports, interference.",
+        ),
+        Condition::PortBelowUsual => (
+            "Controllare cavo, connettori e scaricatore della porta.",
+            "Check the cable, its plugs and the surge arrester of the port.",
+        ),
+        Condition::SignalBelowBaseline => (
+            "Controllare puntamento, ostacoli sul percorso e infiltrazioni nei connettori, prima che la tratta diventi \
+             troppo debole.",
+            "Check the alignment, obstacles in the path and water in connectors, before the link is too weak.",
+        ),
+        Condition::CapacityNotMeasurable => (
+            "La tratta funziona, ma l’apparato non dice più quanta capacità ha: spesso dopo un aggiornamento del \
+             firmware.",
+            "The link works, but the device no longer says what it can carry: often after a firmware update.",
+        ),
+        Condition::ServiceUnreachable => (
+            "Se non risponde da nessuna sede, il problema è del servizio; da una sede sola, del percorso.",
+            "If it fails from all sites, it is the service; from one site only, the way from there.",
+        ),
+        Condition::CertificateExpiring => ("Rinnovare il certificato.", "Renew the certificate."),
+        Condition::Temperature => (
+            "Controllare ventilazione e armadio dell’apparato.",
+            "Check the ventilation and the cabinet of the device.",
+        ),
+        Condition::BackupWillNotFinish => (
+            "Spostare o dividere il lavoro, oppure ripristinare la tratta che lo limita.",
+            "Move or split the job, or repair the link that limits it.",
+        ),
+        Condition::ClockWrong => (
+            "Controllare la sincronizzazione NTP della sonda. Le misure vengono corrette.",
+            "Check the agent’s NTP synchronisation. Its measurements are corrected.",
+        ),
+        Condition::ClonedAgent => (
+            "Due macchine scrivono con lo stesso nome: fermarne una.",
+            "Two machines write under one name: stop one of them.",
+        ),
+        _ => ("Verificare la situazione sulla pagina.", "Look at the situation on the page."),
+    };
+    story.pick(italian, english)
+}
