@@ -469,7 +469,7 @@ async fn tls_rights_and_renewal_with_the_files_of_broker_files() {
     assert!(status.link_error.unwrap().contains("ertificate"));
 
     // The next run renews what ends soon, and agent and hub take it up while they run.
-    let end = |health: &InboxHealth| health.agents[AGENT].certificate_expires_at;
+    let end = |health: &InboxHealth| health.agents.get(AGENT).and_then(|view| view.certificate_expires_at);
     let soon =
         hub.until("the end of validity is known", |h| end(h).is_some() && h.certificate_expires_at.is_some()).await;
     let now = SystemClock::shared().now();
@@ -544,7 +544,8 @@ async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
         let mut hub =
             TestHub::start_with(network().as_str(), broker.settings(&User::Hub), &[AGENT], &store, parts(address, now));
         let revision = Some(u64::try_from(now).unwrap());
-        hub.until("the part is in force", |h| h.agents[AGENT].part.in_force == revision).await;
+        let in_force = |h: &InboxHealth| h.agents.get(AGENT).and_then(|view| view.part.in_force);
+        hub.until("the part is in force", |h| in_force(h) == revision).await;
         let plan = plans.borrow_and_update().clone().unwrap();
         assert_eq!(plan.devices[0].address.ip().to_string(), address);
         // What the broker kept says nothing of the secret.
@@ -555,8 +556,7 @@ async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
     // One that is not for this agent is refused, and the old one stays.
     let mut raw = Raw::as_hub(broker.port());
     raw.publish(&format!("{AGENT}/config"), br#"{"revision":3000,"inventory":"agent = 1"}"#, vec![]).await;
-    let mut hub = TestHub::start(broker.settings(&User::Hub), &[AGENT], &store);
-    let _ = &mut hub;
+    let hub = TestHub::start(broker.settings(&User::Hub), &[AGENT], &store);
     until("the refusal is known", || agent_refuses(&agent, 3000)).await;
     assert!(plans.borrow().as_ref().is_some_and(|plan| plan.devices[0].address.ip().to_string() == "192.0.2.2"));
     agent.stop().await;

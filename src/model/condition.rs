@@ -268,7 +268,9 @@ mod tests {
                 assert!((min..=max).contains(&t.open) && (min..=max).contains(&t.close), "{}", spec.word);
                 assert!((t.open - t.close).abs() > 0.0, "{} opens where it closes", spec.word);
             }
-            assert!(spec.damping.openings >= 2 && spec.damping.quiet >= spec.close, "{}", spec.word);
+            assert!(spec.damping.openings >= 2, "{}", spec.word);
+            // What stays open for a day after the last event needs no damping of its own.
+            assert!(spec.damping.quiet >= spec.close || spec.open.is_zero(), "{}", spec.word);
         }
     }
 }

@@ -95,16 +95,11 @@ fn device(network: &Network, device: &Device) -> PartDevice {
 /// address, or by the radio towards them that the inventory names.
 fn peers(network: &Network, device: &Device) -> BTreeSet<String> {
     let mac = |id: &DeviceId| network.devices.get(id.as_str())?.mac.clone();
-    let sector = network.sector_of(&device.id);
-    let mut peers = BTreeSet::new();
-    for link in network.links.values() {
-        let Some(other) = link.other_end(&device.id) else { continue };
-        match (sector, link.radio_of(&device.id)) {
-            (Some(sector), _) if !sector.peers.contains(other) => {}
-            // An access point that tells no addresses of its peers: the inventory names its radio towards this one.
-            (Some(_), Some(radio)) => peers.extend([radio.to_owned()]),
-            _ => peers.extend(mac(other)),
-        }
-    }
-    peers
+    let links = || network.links.values().filter_map(|link| Some((link, link.other_end(&device.id)?)));
+    let Some(sector) = network.sector_of(&device.id) else {
+        return links().filter_map(|(_, other)| mac(other)).collect();
+    };
+    // An access point that tells no addresses of its peers: the inventory names its radio towards each.
+    let radio = |peer: &DeviceId| links().find(|(_, other)| *other == peer)?.0.radio_of(&device.id);
+    sector.peers.iter().filter_map(|peer| radio(peer).map(str::to_owned).or_else(|| mac(peer))).collect()
 }

@@ -159,7 +159,7 @@ impl Parts {
                 entry.view.published = Some(entry.revision);
             }
             Ok(message) => {
-                entry.trouble(agent, format!("it takes {} bytes; {PART_BYTES_MAX} may be sent", message.len()))
+                entry.trouble(agent, format!("it takes {} bytes; {PART_BYTES_MAX} may be sent", message.len()));
             }
             Err(reason) => entry.trouble(agent, reason),
         }

@@ -22,8 +22,9 @@ pub enum Access {
 #[derive(Clone)]
 pub struct UsmAccess {
     user: String,
-    /// What the keys were derived from: whether two credentials are the same one.
-    passwords: (Option<(AuthProtocol, Secret)>, Option<(PrivProtocol, Secret)>),
+    // What the keys were derived from: whether two credentials are the same one.
+    auth: Option<(AuthProtocol, Secret)>,
+    privacy: Option<(PrivProtocol, Secret)>,
     keys: Option<MasterKeys>,
     engines: Arc<EngineCache>,
     /// Of a user with DES: where the salts of its packets have got to.
@@ -79,11 +80,17 @@ impl Access {
                 })
             }
         };
-        let passwords = (auth.cloned(), privacy.cloned());
         let des = privacy.is_some_and(|(protocol, _)| *protocol == PrivProtocol::Des);
         let des_salt = if des { Some(fresh_salt()?) } else { None };
         let engines = Arc::new(EngineCache::new());
-        Ok(Self::V3(UsmAccess { user: user.to_owned(), passwords, keys, engines, des_salt }))
+        Ok(Self::V3(UsmAccess {
+            user: user.to_owned(),
+            auth: auth.cloned(),
+            privacy: privacy.cloned(),
+            keys,
+            engines,
+            des_salt,
+        }))
     }
 
     /// The version that the credential is written for.
@@ -127,7 +134,7 @@ impl PartialEq for Access {
         match (self, other) {
             (Self::V1 { community: a }, Self::V1 { community: b })
             | (Self::V2c { community: a }, Self::V2c { community: b }) => a == b,
-            (Self::V3(a), Self::V3(b)) => a.user == b.user && a.passwords == b.passwords,
+            (Self::V3(a), Self::V3(b)) => a.user == b.user && a.auth == b.auth && a.privacy == b.privacy,
             _ => false,
         }
     }

@@ -134,7 +134,7 @@ pub async fn run(
 /// What one task measures.
 #[derive(Debug, Clone, PartialEq)]
 enum Watch {
-    Device(DevicePlan),
+    Device(Box<DevicePlan>),
     Address(PingPlan),
     Service(ServicePlan),
 }
@@ -185,7 +185,7 @@ struct Watches {
 impl Watches {
     fn follow(&mut self, plan: &ProbePlan) -> anyhow::Result<()> {
         anyhow::ensure!(!plan.interval.is_zero(), "the poll interval must be longer than nothing");
-        let devices = plan.devices.iter().cloned().map(Watch::Device);
+        let devices = plan.devices.iter().cloned().map(|device| Watch::Device(Box::new(device)));
         let addresses = plan.pings.iter().cloned().map(Watch::Address);
         let services = plan.services.iter().cloned().map(Watch::Service);
         let wanted: BTreeMap<String, Watch> =
@@ -234,7 +234,7 @@ impl Watches {
         shared.retired = retired;
         let phase = within.mul_f64(self.rng.random::<f64>());
         let handle = match watch.clone() {
-            Watch::Device(plan) => self.tasks.spawn(watch_device(plan, shared, phase)),
+            Watch::Device(plan) => self.tasks.spawn(watch_device(*plan, shared, phase)),
             Watch::Address(target) => {
                 self.tasks.spawn(watch_address(target, shared, self.pinger.clone(), self.echoes.clone(), phase))
             }
@@ -270,7 +270,7 @@ fn first_within(interval: Duration, devices: usize) -> Duration {
 
 /// Ticks of one task: the first at its phase, none caught up with.
 struct Ticks {
-    ticks: tokio::time::Interval,
+    interval: tokio::time::Interval,
     shutdown: Shutdown,
     retired: Shutdown,
 }
@@ -279,7 +279,7 @@ impl Ticks {
     fn new(shared: &Shared, phase: Duration) -> Self {
         let mut ticks = interval_at(Instant::now() + phase, shared.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { ticks, shutdown: shared.shutdown.clone(), retired: shared.retired.clone() }
+        Self { interval: ticks, shutdown: shared.shutdown.clone(), retired: shared.retired.clone() }
     }
 
     /// Waits for the next tick; false at the end.
@@ -288,7 +288,7 @@ impl Ticks {
             biased;
             () = self.shutdown.wait() => false,
             () = self.retired.wait() => false,
-            _ = self.ticks.tick() => true,
+            _ = self.interval.tick() => true,
         }
     }
 }

@@ -326,10 +326,10 @@ impl Printer<'_> {
             Column::left(self.pick("AGENTE", "AGENT")),
             Column::left(self.pick("STATO", "STATE")),
             Column::right(self.pick("RITARDO", "LAG")),
-            Column::right(self.pick("LACUNA", "GAP")),
-            Column::right(self.pick("PIENA FRA", "FULL IN")),
+            Column::right(self.pick("MANCANTI", "GAP")),
+            Column::right(self.pick("RECUPERO", "FULL IN")),
             Column::right(self.pick("PERSI", "LOST")),
-            Column::right(self.pick("SENZA ORA", "NO TIME YET")),
+            Column::right(self.pick("DA DATARE", "NO TIME YET")),
             Column::right(self.pick("OROLOGIO", "CLOCK")),
         ];
         let seconds = |secs: Option<u64>| secs.map_or_else(|| "—".to_owned(), |s| format!("{s} s"));
@@ -337,7 +337,7 @@ impl Printer<'_> {
         let cells = |a: &&Agent| {
             let (paint, state) = match a.online {
                 Some(true) => (Paint::Plain, self.pick("in linea", "online")),
-                Some(false) => (Paint::Bad, self.pick("isolato", "cut off")),
+                Some(false) => (Paint::Bad, self.pick("non raggiungibile", "cut off")),
                 None => (Paint::Warn, self.pick("mai sentito", "never heard")),
             };
             let lost = a.lost_batches.max(a.delivery.lost_batches);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use vedetta::alert::incident::{Confidence, EvidenceEnd, ProbableCause, Transition};
 use vedetta::alert::{Condition, Incident, IncidentState, Severity, Subject};
@@ -18,7 +19,7 @@ use vedetta::model::{
     BackhaulId, BundleId, DeviceId, EdgeId, LinkId, Missing, NetworkId, Provenance, Reading, ServiceId, SiteId,
     UnixMillis, WispId,
 };
-use vedetta::web::snapshot::{PartHealth, Snapshot};
+use vedetta::web::snapshot::{AgentProof, PartHealth, Snapshot};
 
 /// 2026-11-24T06:56:00+01:00.
 pub const NOW: UnixMillis = UnixMillis(1_795_499_760_000);
@@ -298,12 +299,28 @@ impl Builder {
         self.incidents.last_mut().unwrap()
     }
 
+    /// Of every agent that was heard: a gap of 90 batches that fills in 18 s, with 4 batches still to be placed.
+    fn proofs(&self) -> BTreeMap<SiteId, AgentProof> {
+        let heard = self.view.agents.iter().filter(|(_, agent)| agent.last_batch_at.is_some());
+        let proof = |agent: &AgentView| AgentProof {
+            newest_sample_at: Some(minutes_ago(2)),
+            missing_batches: 90,
+            missing: vec![(812, 901)],
+            drained_in: Some(Duration::from_secs(18)),
+            held_batches: 4,
+            lost_batches: agent.lost_batches,
+            ..AgentProof::default()
+        };
+        heard.map(|(site, agent)| (site.clone(), proof(agent))).collect()
+    }
+
     pub fn snapshot(self) -> Snapshot {
         let agents_expected = self.network.agents().map(|s| s.id.clone()).collect();
+        let proofs = self.proofs();
         Snapshot {
             network: Arc::new(self.network),
             view: Arc::new(self.view),
-            proofs: Arc::default(),
+            proofs: Arc::new(proofs),
             incidents: Arc::new(self.incidents),
             parts: vec![
                 PartHealth { name: "mqtt", ok: true, done_total: 12_840, ..PartHealth::default() },

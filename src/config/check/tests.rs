@@ -141,7 +141,9 @@ declared = { near_to_far_mbps = 1000, far_to_near_mbps = 500 }
 [[link]]
 id = "ponte"
 near = "basso-scuola-2"
+near_radio = "2"
 far = "scuola-basso-2"
+far_radio = "1"
 
 [[bundle]]
 id = "coppia"

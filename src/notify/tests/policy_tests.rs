@@ -1,6 +1,7 @@
 //! The policy on incidents made by hand, and the mails of its notices as golden files.
 
 use super::*;
+use crate::model::condition::Delivery;
 
 /// A recorded conversation, as if the first mail had gone out at the opening.
 fn told(network: &Network, recipient: &Recipient, incident: &Incident) -> Thread {
@@ -300,6 +301,7 @@ fn notices_read_as_written_down() {
 
         let mut minor = Incident { number: 150, severity: Severity::Minor, ..fade() };
         minor.detail.announced = false;
+        minor.detail.delivery = Delivery::Digest;
         (minor.since, minor.opened_at) = (at("2026-11-24T20:00:00Z"), Some(at("2026-11-24T20:15:00Z")));
         let missed = Incident { number: 149, ..closed(down()) };
         let digest = with(vec![minor, missed]);

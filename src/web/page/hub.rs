@@ -122,7 +122,7 @@ fn notes(c: &Context<'_>, a: &AgentView, proof: &AgentProof) -> Vec<String> {
     if a.online == Some(false) {
         notes.push(
             c.pick(
-                "isolato: continua a misurare e conserva tutto; quanto, si saprà al ritorno",
+                "non raggiungibile: continua a misurare e conserva tutto; quanto, si saprà al ritorno",
                 "cut off: it goes on measuring and keeps all of it; how much is known when it is back",
             )
             .to_owned(),
@@ -131,11 +131,11 @@ fn notes(c: &Context<'_>, a: &AgentView, proof: &AgentProof) -> Vec<String> {
         let n = count(proof.missing_batches);
         let gap = match proof.drained_in.map(|left| duration(left.as_secs().max(1))) {
             Some(left) => match c.language {
-                Language::Italian => format!("la lacuna si riempie: mancano {n} lotti, circa {left}"),
+                Language::Italian => format!("recupero in corso: mancano {n} lotti, circa {left}"),
                 Language::English => format!("the gap is filling: {n} batches to come, about {left}"),
             },
             None => match c.language {
-                Language::Italian => format!("lacuna di {n} lotti, in attesa"),
+                Language::Italian => format!("mancano {n} lotti, in attesa"),
                 Language::English => format!("a gap of {n} batches, waiting"),
             },
         };
