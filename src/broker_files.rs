@@ -37,6 +37,9 @@ pub const RENEW_BEFORE: Duration = Duration::from_hours(60 * 24);
 const VALID_AUTHORITY: Duration = Duration::from_hours(20 * 365 * 24);
 /// The hub's name in its certificate; no agent can have it, for ids have no underscore.
 const HUB: &str = "_hub";
+/// The authority, and its key, which may be kept elsewhere while nothing has to be signed.
+const AUTHORITY_FILE: &str = "ca.pem";
+const KEY_FILE: &str = "ca.key";
 /// The names of the broker in its certificate, one a line.
 const NAMES_FILE: &str = "server.names";
 
@@ -48,10 +51,10 @@ pub enum BrokerFilesError {
     BadHost(String),
     #[error("--host is missing: the names or addresses by which the hub and the agents reach the broker")]
     NoHost,
-    #[error(
-        "{0} is there and {1} is not: the authority must be whole; bring back the other file, or choose an empty directory"
-    )]
+    #[error("{0} is there and {1} is not: bring it back, or choose an empty directory")]
     HalfAuthority(PathBuf, PathBuf),
+    #[error("{key} is not there, and must sign: {}; bring it back for this run", names.join(", "))]
+    NoKey { key: PathBuf, names: Vec<String> },
     #[error("{0}: is not the key of the authority in {1}, or that is of another network")]
     ForeignAuthority(PathBuf, PathBuf),
     #[error("certificate of {name}")]
@@ -77,6 +80,10 @@ pub struct BrokerFiles {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Written {
     pub new_authority: bool,
+    /// The authority's key lies elsewhere, and was not needed.
+    pub keyless: bool,
+    /// Names of the certificates that wait for that key.
+    unsigned: Vec<String>,
     /// Names of the certificates that were issued: `broker`, `hub`, or an agent's.
     pub issued: Vec<String>,
     /// Those that are still good, with the end of their validity.
@@ -100,6 +107,9 @@ pub fn write(options: &BrokerFiles, network: &Network, now: UnixMillis) -> Resul
     for site in network.agents() {
         issue(&options.out.join("agents").join(site.id.as_str()), Holder::Agent(site.id.as_str()), false)?;
     }
+    if !written.unsigned.is_empty() {
+        return Err(BrokerFilesError::NoKey { key: options.out.join(KEY_FILE), names: written.unsigned });
+    }
     put(&broker, NAMES_FILE, names.as_bytes())?;
     put(&broker, "vedetta.conf", listener(options).as_bytes())?;
     put(&broker, "acl", rights(&network.id).as_bytes())?;
@@ -120,10 +130,10 @@ fn hosts(options: &BrokerFiles) -> Result<Vec<String>, BrokerFilesError> {
     }
 }
 
-/// The authority, which signs.
+/// The authority; it signs where its key is at hand.
 struct Authority {
     pem: String,
-    issuer: Issuer<'static, KeyPair>,
+    issuer: Option<Issuer<'static, KeyPair>>,
     roots: Arc<RootCertStore>,
 }
 
@@ -141,14 +151,14 @@ fn authority(
     now: UnixMillis,
     written: &mut Written,
 ) -> Result<Authority, BrokerFilesError> {
-    let (certificate, key_file) = (options.out.join("ca.pem"), options.out.join("ca.key"));
+    let (certificate, key_file) = (options.out.join(AUTHORITY_FILE), options.out.join(KEY_FILE));
     let params = authority_params(network);
     let failed = |source| BrokerFilesError::Certificate { name: "the authority".to_owned(), source };
     let (pem, key) = match (certificate.exists(), key_file.exists()) {
         (true, true) => {
             let key = KeyPair::from_pem(&read(&key_file)?);
             let key = key.map_err(|_| BrokerFilesError::ForeignAuthority(key_file.clone(), certificate.clone()))?;
-            (read(&certificate)?, key)
+            (read(&certificate)?, Some(key))
         }
         (false, false) => {
             let key = KeyPair::generate().map_err(failed)?;
@@ -156,19 +166,22 @@ fn authority(
             validity(&mut params, now + VALID_AUTHORITY);
             let pem = params.self_signed(&key).map_err(failed)?.pem();
             // The key first: without it the certificate is of no use.
-            put(&options.out, "ca.key", key.serialize_pem().as_bytes())?;
-            put(&options.out, "ca.pem", pem.as_bytes())?;
+            put(&options.out, KEY_FILE, key.serialize_pem().as_bytes())?;
+            put(&options.out, AUTHORITY_FILE, pem.as_bytes())?;
             written.new_authority = true;
-            (pem, key)
+            (pem, Some(key))
         }
-        (true, false) => return Err(BrokerFilesError::HalfAuthority(certificate, key_file)),
+        (true, false) => {
+            written.keyless = true;
+            (read(&certificate)?, None)
+        }
         (false, true) => return Err(BrokerFilesError::HalfAuthority(key_file, certificate)),
     };
     let mut roots = RootCertStore::empty();
     let foreign = || BrokerFilesError::ForeignAuthority(key_file.clone(), certificate.clone());
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| foreign())?;
     roots.add(der).map_err(|_| foreign())?;
-    Ok(Authority { pem, issuer: Issuer::new(params, key), roots: Arc::new(roots) })
+    Ok(Authority { pem, issuer: key.map(|key| Issuer::new(params, key)), roots: Arc::new(roots) })
 }
 
 /// Whose certificate.
@@ -224,21 +237,25 @@ fn issue(
     written: &mut Written,
 ) -> Result<(), BrokerFilesError> {
     make_dir(dir)?;
-    put(dir, "ca.pem", authority.pem.as_bytes())?;
+    put(dir, AUTHORITY_FILE, authority.pem.as_bytes())?;
     let (certificate_file, key_file) = (format!("{}.pem", holder.file()), format!("{}.key", holder.file()));
     let end = expires_at(&dir.join(&certificate_file)).filter(|_| dir.join(&key_file).exists());
     if let Some(end) = end.filter(|end| !options.renew && !anew && end.since(now) > options.renew_before) {
         written.kept.push((holder.name().to_owned(), end));
         return Ok(());
     }
+    let Some(issuer) = &authority.issuer else {
+        written.unsigned.push(holder.name().to_owned());
+        return Ok(());
+    };
     let failed = |source| BrokerFilesError::Certificate { name: holder.name().to_owned(), source };
     let key = KeyPair::generate().map_err(failed)?;
     let mut params = holder.params().map_err(failed)?;
     validity(&mut params, now + options.valid);
-    let certificate = params.signed_by(&key, &authority.issuer).map_err(failed)?;
+    let certificate = params.signed_by(&key, issuer).map_err(failed)?;
     if !is_believed(authority, &holder, certificate.der(), now) {
         let file = |name: &str| options.out.join(name);
-        return Err(BrokerFilesError::ForeignAuthority(file("ca.key"), file("ca.pem")));
+        return Err(BrokerFilesError::ForeignAuthority(file(KEY_FILE), file(AUTHORITY_FILE)));
     }
     // Between the two the pair does not fit; who reads them then goes on with what it has.
     put(dir, &key_file, key.serialize_pem().as_bytes())?;
@@ -348,8 +365,11 @@ impl Written {
         if self.new_authority {
             let _ = writeln!(
                 out,
-                "A new certificate authority: {dir}/ca.key is its key. Keep it off the broker, and keep a copy."
+                "A new certificate authority: {dir}/{KEY_FILE} is its key. Keep it off the broker, and keep a copy."
             );
+        }
+        if self.keyless {
+            let _ = writeln!(out, "{KEY_FILE} is not here, and nothing had to be signed.");
         }
         match &self.issued[..] {
             [] => out.push_str("No certificate had to be issued.\n"),
@@ -432,6 +452,30 @@ mod tests {
     }
 
     #[test]
+    fn the_key_may_lie_elsewhere_while_nothing_is_signed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (network, mut options) = (network("n"), options(dir.path()));
+        write(&options, &network, NOW).unwrap();
+        let (key, away) = (dir.path().join("ca.key"), dir.path().join("away"));
+        std::fs::rename(&key, &away).unwrap();
+        options.port = 1;
+        let again = write(&options, &network, NOW + DAY).unwrap();
+        assert!(
+            again.keyless && again.issued.is_empty() && again.render(&options).contains("nothing had to be signed")
+        );
+        assert!(std::fs::read_to_string(dir.path().join("broker/vedetta.conf")).unwrap().contains("listener 1\n"));
+        options.hosts = vec!["other.example".to_owned()];
+        let renamed = || write(&options, &network, NOW + DAY);
+        let message = renamed().unwrap_err().to_string();
+        assert_eq!(
+            message,
+            format!("{} is not there, and must sign: broker; bring it back for this run", key.display())
+        );
+        std::fs::rename(&away, &key).unwrap();
+        assert_eq!(renamed().unwrap().issued, ["broker"]);
+    }
+
+    #[test]
     fn a_foreign_or_half_authority_signs_nothing() {
         let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let options = options(dir.path());
@@ -441,7 +485,7 @@ mod tests {
         write(&BrokerFiles { out: other.path().to_owned(), ..options.clone() }, &network("n"), NOW).unwrap();
         std::fs::copy(other.path().join("ca.key"), dir.path().join("ca.key")).unwrap();
         assert!(matches!(write(&renew, &network("n"), NOW), Err(BrokerFilesError::ForeignAuthority(..))));
-        std::fs::remove_file(dir.path().join("ca.key")).unwrap();
+        std::fs::rename(dir.path().join("ca.pem"), other.path().join("away")).unwrap();
         assert!(matches!(write(&options, &network("n"), NOW), Err(BrokerFilesError::HalfAuthority(..))));
         let empty = tempfile::tempdir().unwrap();
         let nameless = BrokerFiles { out: empty.path().to_owned(), hosts: vec![], ..options.clone() };

@@ -16,6 +16,8 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 use rumqttc::{TlsConfiguration, Transport};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use support::memory::MemoryStore;
 use support::{Mosquitto, PATIENCE, free_port, until};
 use tokio::sync::{mpsc, watch};
@@ -468,13 +470,17 @@ async fn tls_rights_and_renewal_with_the_files_of_broker_files() {
     let status = careful.until("the mistrust is shown", |s| s.link_error.is_some()).await;
     assert!(status.link_error.unwrap().contains("ertificate"));
 
-    // The next run renews what ends soon, and agent and hub take it up while they run.
+    // The next run renews what ends soon; mosquitto takes it up when told to (SIGHUP), agent and hub by themselves.
     let end = |health: &InboxHealth| health.agents.get(AGENT).and_then(|view| view.certificate_expires_at);
     let soon =
         hub.until("the end of validity is known", |h| end(h).is_some() && h.certificate_expires_at.is_some()).await;
     let now = SystemClock::shared().now();
     assert!(end(&soon).unwrap() < now + DAY * 20);
+    let shown = || certificate_of(port, &path("broker/ca.pem"));
+    let old = shown();
     broker_files(files.path(), port, DAY * 365);
+    mosquitto.signal("HUP");
+    until("the broker shows its new certificate", || shown() != old).await;
     let far = now + DAY * 300;
     hub.until("both have connected with the new certificates", |h| {
         end(h).is_some_and(|at| at > far) && h.certificate_expires_at.is_some_and(|at| at > far)
@@ -488,6 +494,19 @@ async fn tls_rights_and_renewal_with_the_files_of_broker_files() {
     }
     agent.stop().await;
     hub.stop().await;
+}
+
+/// What the broker shows of itself.
+fn certificate_of(port: u16, authority: &Path) -> Vec<u8> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
+    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut tls = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let mut socket = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    while tls.is_handshaking() {
+        tls.complete_io(&mut socket).unwrap();
+    }
+    tls.peer_certificates().unwrap()[0].to_vec()
 }
 
 /// SNMP secrets of a hub, by variable.
@@ -504,7 +523,13 @@ impl SecretSource for Hush {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
-    let broker = TestBroker::start(Kind::Embedded, &[AGENT]).await;
+    let (broker_dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let config = format!(
+        "persistence true\npersistence_location {}/\nlistener {port} 127.0.0.1\nallow_anonymous true\n",
+        broker_dir.path().display()
+    );
+    let broker = Mosquitto::by(([127, 0, 0, 1], port).into(), &config, None);
+    let of = |user: &User| settings(port, user);
     let (dir, spool, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), MemoryStore::new());
     let inventory = |address: &str| {
         let text = format!(
@@ -519,7 +544,7 @@ async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
     let parts = |address: &str, now: i64| {
         Parts::new(&inventory(address), &Hush, store.clone(), dir.path(), UnixMillis(now)).unwrap()
     };
-    let ground = Ground {
+    let ground = || Ground {
         network: network(),
         agent: site(AGENT),
         interval: Duration::from_mins(1),
@@ -528,7 +553,7 @@ async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
         dropped: Dropped::default(),
         memories: Memories::default(),
     };
-    let (keeper, nothing) = Keeper::open(ground, dir.path()).unwrap();
+    let (keeper, nothing) = Keeper::open(ground(), dir.path()).unwrap();
     assert!(nothing.is_none());
     let (messages, heard) = watch::channel(None);
     let (said, state) = watch::channel(keeper.state());
@@ -538,11 +563,10 @@ async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
         vedetta::agent::part::run(keeper, heard, plans_in, said, stop).await.unwrap();
     });
     let link = PartLink { messages: messages.clone(), state };
-    let agent = TestAgent::start_with(AGENT, broker.settings(&agent_user()), spool.path(), Some(link)).await;
+    let agent = TestAgent::start_with(AGENT, of(&agent_user()), spool.path(), Some(link)).await;
 
     for (now, address) in [(1000, "192.0.2.1"), (2000, "192.0.2.2")] {
-        let mut hub =
-            TestHub::start_with(network().as_str(), broker.settings(&User::Hub), &[AGENT], &store, parts(address, now));
+        let mut hub = TestHub::start_with(network().as_str(), of(&User::Hub), &[AGENT], &store, parts(address, now));
         let revision = Some(u64::try_from(now).unwrap());
         let in_force = |h: &InboxHealth| h.agents.get(AGENT).and_then(|view| view.part.in_force);
         hub.until("the part is in force", |h| in_force(h) == revision).await;
@@ -552,15 +576,29 @@ async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
         let message = String::from_utf8(messages.borrow().clone().unwrap().to_vec()).unwrap();
         assert!(message.contains(address) && !message.contains("horse"));
         hub.stop().await;
+        broker.signal("USR1");
+        let kept = || std::fs::read(broker_dir.path().join("mosquitto.db")).unwrap_or_default();
+        until("the broker's disk has the part", || has(&kept(), address)).await;
+        assert!(!has(&kept(), "horse"));
     }
     // One that is not for this agent is refused, and the old one stays.
-    let mut raw = Raw::as_hub(broker.port());
+    let mut raw = Raw::as_hub(port);
     raw.publish(&format!("{AGENT}/config"), br#"{"revision":3000,"inventory":"agent = 1"}"#, vec![]).await;
-    let hub = TestHub::start(broker.settings(&User::Hub), &[AGENT], &store);
+    let hub = TestHub::start(of(&User::Hub), &[AGENT], &store);
     until("the refusal is known", || agent_refuses(&agent, 3000)).await;
     assert!(plans.borrow().as_ref().is_some_and(|plan| plan.devices[0].address.ip().to_string() == "192.0.2.2"));
     agent.stop().await;
     hub.stop().await;
+
+    // Its copy has no secret either, and it starts from it while nobody answers.
+    let copy = std::fs::read(dir.path().join("part.json")).unwrap();
+    assert!(has(&copy, "192.0.2.2") && !has(&copy, "horse"));
+    let (_, plan) = Keeper::open(ground(), dir.path()).unwrap();
+    assert_eq!(plan.unwrap().devices[0].address.ip().to_string(), "192.0.2.2");
+}
+
+fn has(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 fn agent_refuses(agent: &TestAgent, revision: u64) -> bool {

@@ -15,9 +15,8 @@ use crate::alert::{Incident, IncidentState};
 use crate::capacity::NetworkState;
 use crate::config::settings::HubSettings;
 use crate::model::network::Network;
-use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};
+use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection, certificate_days_left};
 use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
-use crate::mqtt::certificate::WARN_BEFORE;
 use crate::mqtt::inbox::{InboxEvent, InboxHealth};
 use crate::notify::render::Sender;
 use crate::notify::step::{Step, Teller};
@@ -320,18 +319,13 @@ impl Lookout {
         Some(History { incident, notices, case })
     }
 
-    /// The inbox, the ledger, then the parts that the settings name.
+    /// The inbox, the ledger, the certificates where there are any, then the parts that the settings name.
     fn part_health(&self) -> Vec<PartHealth> {
         let inbox = self.parts.inbox.borrow();
-        let left = inbox.certificate_expires_at.map(|at| at.since(self.parts.clock.now()));
-        let ends = left.filter(|left| *left < WARN_BEFORE).map(|left| {
-            let days = left.as_secs() / (24 * 3600);
-            format!("the hub's certificate for the broker ends in {days} days: vedetta broker-files renews it")
-        });
         let mqtt = PartHealth {
             name: "mqtt",
-            ok: inbox.connected && inbox.store_error.is_none() && ends.is_none(),
-            detail: inbox.link_error.clone().or_else(|| inbox.store_error.clone()).or(ends),
+            ok: inbox.connected && inbox.store_error.is_none(),
+            detail: inbox.link_error.clone().or_else(|| inbox.store_error.clone()),
             waiting: 0,
             done_total: inbox.agents.values().map(|a| a.received_batches).sum(),
             failed_total: inbox.set_aside + inbox.not_set_aside + inbox.stranger_messages,
@@ -344,7 +338,12 @@ impl Lookout {
             done_total: inbox.agents.values().map(|a| a.samples).sum(),
             failed_total: self.memory.ledger_failures,
         };
-        [mqtt, ledger].into_iter().chain(self.parts.parts.iter().map(|p| p.borrow().clone())).collect()
+        let certificates = certificates(&inbox, self.parts.clock.now());
+        [mqtt, ledger]
+            .into_iter()
+            .chain(certificates)
+            .chain(self.parts.parts.iter().map(|p| p.borrow().clone()))
+            .collect()
     }
 
     /// Writes what the hub derives (links, sites) into the ledger, once a poll interval, for the sinks.
@@ -483,4 +482,21 @@ fn site_sample(at: UnixMillis, site: &SiteId, direction: &str, figures: &SiteDir
     };
     sample.set("below_flag", below);
     sample
+}
+/// The part that names certificates for the broker that end soon; none where nobody uses one.
+fn certificates(inbox: &InboxHealth, now: UnixMillis) -> Option<PartHealth> {
+    let hub = inbox.certificate_expires_at.map(|at| ("hub", at));
+    let agents = inbox.agents.iter().filter_map(|(site, view)| Some((site.as_str(), view.certificate_expires_at?)));
+    let all: Vec<(&str, UnixMillis)> = hub.into_iter().chain(agents).collect();
+    let ends: Vec<String> =
+        all.iter().filter_map(|(name, at)| Some(format!("{name} ({} d)", certificate_days_left(*at, now)?))).collect();
+    let detail = format!("to be renewed with vedetta broker-files: {}", ends.join(", "));
+    (!all.is_empty()).then(|| PartHealth {
+        name: "certificates",
+        ok: ends.is_empty(),
+        detail: (!ends.is_empty()).then_some(detail),
+        waiting: ends.len() as u64,
+        done_total: (all.len() - ends.len()) as u64,
+        failed_total: 0,
+    })
 }

@@ -1,6 +1,7 @@
 //! What the hub knows of the network at one instant: made by `capacity`, judged by `alert`, shown by `web`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -293,6 +294,15 @@ pub struct AgentView {
     pub part: PartView,
     /// End of the validity of its client certificate, as it last said.
     pub certificate_expires_at: Option<UnixMillis>,
+}
+
+/// From so long before its end a certificate is reported.
+pub const CERTIFICATE_WARN_BEFORE: Duration = Duration::from_hours(30 * 24);
+
+/// Whole days until a certificate ends, once they are few enough to report.
+pub fn certificate_days_left(expires_at: UnixMillis, now: UnixMillis) -> Option<u64> {
+    let left = expires_at.since(now);
+    (left < CERTIFICATE_WARN_BEFORE).then(|| left.as_secs() / (24 * 3600))
 }
 
 /// How an agent stands with its part of the inventory.

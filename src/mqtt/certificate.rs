@@ -1,16 +1,13 @@
 //! Client certificates: how long they are valid, and whether their files have changed.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::config::settings::TlsSettings;
 use crate::model::UnixMillis;
-
-/// From so long before its end a certificate is reported.
-pub const WARN_BEFORE: Duration = Duration::from_hours(30 * 24);
 
 /// Last instant of validity of the first certificate of a PEM file; `None` if it cannot be read.
 pub fn expires_at(path: &Path) -> Option<UnixMillis> {

@@ -27,9 +27,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::mpsc;
 
-use super::certificate::{self, Stamp, WARN_BEFORE};
+use super::certificate::{self, Stamp};
 use crate::config::secret::{SecretError, SecretSource};
 use crate::config::settings::{MqttSettings, TlsSettings};
+use crate::model::view::certificate_days_left;
 use crate::model::{MonoMillis, UnixMillis};
 use crate::runtime::clock::SharedClock;
 
@@ -386,9 +387,8 @@ impl Session<'_> {
     }
 
     fn warn_of_certificate(&self) {
-        let left = self.certificate_expires_at.map(|at| at.since(self.clock.now()));
-        if let Some(left) = left.filter(|left| *left < WARN_BEFORE) {
-            let days = left.as_secs() / (24 * 3600);
+        let now = self.clock.now();
+        if let Some(days) = self.certificate_expires_at.and_then(|at| certificate_days_left(at, now)) {
             tracing::warn!(days, "this machine's certificate for the broker ends soon: renew it");
         }
     }

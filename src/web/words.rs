@@ -443,6 +443,7 @@ pub fn part(name: &str, l: Language) -> &str {
         "influxdb" => "InfluxDB",
         "mail" => pick(l, "Posta", "Mail"),
         "ledger" => pick(l, "Registro (ledger)", "Ledger"),
+        "certificates" => pick(l, "Certificati", "Certificates"),
         other => other,
     }
 }

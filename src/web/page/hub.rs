@@ -1,11 +1,12 @@
 //! Rows about the monitoring itself: agents, parts of the hub, services tried from the sites.
 
+use super::super::answer::revision_time;
 use super::super::api::all_agents;
 use super::super::snapshot::AgentProof;
 use super::super::{figures, names, words};
 use super::Context;
 use crate::model::network::Language;
-use crate::model::view::{AgentView, PartView};
+use crate::model::view::{AgentView, PartView, certificate_days_left};
 
 /// A clock further off than this is marked.
 const CLOCK_ERROR_MS_MAX: u64 = 5_000;
@@ -29,6 +30,8 @@ pub struct AgentRow {
     pub clock_wrong: bool,
     pub inventory: Option<String>,
     pub inventory_wrong: bool,
+    /// Only where it ends soon.
+    pub certificate: Option<String>,
 }
 
 /// One agent on one day.
@@ -76,12 +79,14 @@ fn agent(c: &Context<'_>, a: &AgentView) -> AgentRow {
         None => ("unknown", c.pick("mai sentito", "never heard")),
     };
     let (inventory, inventory_wrong) = inventory(c, &a.part);
+    let certificate = certificate(c, a);
     let nothing = AgentProof::default();
     let proof = c.snapshot.proofs.get(&a.site).unwrap_or(&nothing);
     let away = a.online == Some(false);
     AgentRow {
         inventory,
         inventory_wrong,
+        certificate,
         notes: notes(c, a, proof),
         filling: proof.missing_batches > 0 && !away,
         newest_sample: proof.newest_sample_at.map(|t| c.clock.age(t, c.language)),
@@ -112,7 +117,17 @@ fn inventory(c: &Context<'_>, part: &PartView) -> (Option<String>, bool) {
         PartView { published, in_force, .. } if published == in_force => (c.pick("aggiornato", "up to date"), false),
         _ => (c.pick("in attesa", "waiting"), false),
     };
-    (Some(text.to_owned()), wrong)
+    let made = part.in_force.map(|revision| c.moment(revision_time(revision)));
+    (Some(made.map_or_else(|| text.to_owned(), |at| format!("{text} ({at})"))), wrong)
+}
+
+/// Days until the agent's certificate for the broker ends, once they are few.
+fn certificate(c: &Context<'_>, a: &AgentView) -> Option<String> {
+    let days = certificate_days_left(a.certificate_expires_at?, c.snapshot.generated_at)?;
+    Some(match c.language {
+        Language::Italian => format!("certificato: scade fra {days} g"),
+        Language::English => format!("certificate: ends in {days} d"),
+    })
 }
 
 /// In words: what is under way, what is lost.
