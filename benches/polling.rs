@@ -21,7 +21,7 @@ use async_snmp::pdu::{PduType, ResponsePdu};
 use async_snmp::{DecodeConfig, Value, VarBind};
 use bytes::Bytes;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use vedetta::config::secret::Secret;
 use vedetta::model::{DeviceId, Reading, Sample, SiteId, Tag};
@@ -266,8 +266,9 @@ async fn poll(radios: u32, dead: u32, minutes: u32) -> anyhow::Result<()> {
     let (switch, shutdown) = Shutdown::new();
     let (tx, mut rx) = mpsc::channel::<Vec<Sample>>(QUEUE_POLLS_MAX);
     let mut tasks = JoinSet::new();
+    let (_same, plans) = watch::channel(Some(Arc::new(plan)));
     tasks.spawn(schedule::run(
-        plan,
+        plans,
         tx,
         Arc::new(SurgePinger::start()?),
         Arc::new(HttpServices::new()),

@@ -1,6 +1,7 @@
 //! Wiring of an agent: probes -> samples -> batches -> spool -> MQTT.
 
 mod closing;
+pub mod part;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,11 +13,12 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::secret::SecretSource;
 use crate::config::settings::{MqttSettings, SpoolLimits};
-use crate::model::network::{Credential, Network};
-use crate::model::{CredentialId, MonoMillis, Reading, Sample, SiteId, Tag, UnixMillis};
-use crate::mqtt::agent::{AgentDelivery, DeliveryStatus, Payload};
+use crate::model::network::Credential;
+use crate::model::part::AgentPart;
+use crate::model::{CredentialId, MonoMillis, NetworkId, Reading, Sample, SiteId, Tag, UnixMillis};
+use crate::mqtt::agent::{AgentDelivery, DeliveryStatus, PartLink, Payload};
 use crate::probe::ping::Pinger;
-use crate::probe::plan::{Dropped, ProbePlan, plan};
+use crate::probe::plan::{Dropped, ProbePlan};
 use crate::probe::recall::{self, Memories};
 use crate::probe::service::ServiceProbe;
 use crate::runtime::clock::SharedClock;
@@ -25,6 +27,7 @@ use crate::spool::Spool;
 use crate::{catalogue, probe, wire};
 
 use closing::Closing;
+use part::{Ground, Keeper};
 
 /// Samples of polls on their way to the batcher. A poll waits for room within its own deadline.
 const QUEUE_POLLS_MAX: usize = 256;
@@ -35,10 +38,19 @@ const BATCH_BYTES_MAX: usize = 64 * 1024;
 /// How long the end of the process waits for what was measured to reach the spool.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Where an agent learns what to measure.
+pub enum Inventory {
+    /// Known at the start: from a file of this machine, or from the process that the agent is a part of.
+    Fixed(AgentPart),
+    /// From the hub, and until it speaks from the copy of the last run.
+    Hub,
+}
+
 /// What an agent is made of.
 pub struct AgentParts {
-    pub network: Arc<Network>,
+    pub network: NetworkId,
     pub site: SiteId,
+    pub inventory: Inventory,
     pub interval: Duration,
     pub mqtt: MqttSettings,
     pub data_dir: PathBuf,
@@ -53,7 +65,11 @@ pub struct AgentParts {
 /// An agent that is ready to run: its files are open, its plan is made.
 pub struct AgentApp {
     parts: AgentParts,
-    plan: ProbePlan,
+    plan: Option<Arc<ProbePlan>>,
+    /// Only where the hub says what to measure.
+    keeper: Option<Keeper>,
+    dropped: Dropped,
+    memories: Memories,
     spool: Spool,
     clock: SharedClock,
     status: watch::Sender<DeliveryStatus>,
@@ -63,21 +79,33 @@ pub struct AgentApp {
 impl AgentApp {
     /// Opens the spool and makes the plan; nothing is polled yet.
     pub fn build(parts: AgentParts, clock: SharedClock) -> anyhow::Result<Self> {
-        let plan = plan(&parts.network, &parts.site, parts.interval, &parts.credentials, parts.secrets.as_ref())
-            .map_err(|problems| {
-                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                anyhow::anyhow!("agent {}: {}", parts.site, lines.join("; "))
-            })?;
-        let mut plan = plan;
-        crate::runtime::limits::allow_open_files(plan.devices.len());
-        let devices = plan.devices.iter().map(|device| device.device.clone()).collect();
-        plan.memories = Memories::load(&parts.data_dir.join(recall::FILE), &devices);
+        let dropped = Dropped::default();
+        let memories = Memories::load(&parts.data_dir.join(recall::FILE));
+        let ground = Ground {
+            network: parts.network.clone(),
+            agent: parts.site.clone(),
+            interval: parts.interval,
+            overrides: parts.credentials.clone(),
+            secrets: parts.secrets.clone(),
+            dropped: dropped.clone(),
+            memories: memories.clone(),
+        };
+        let (plan, keeper) = match &parts.inventory {
+            Inventory::Fixed(part) => {
+                let plan = ground.plan(part, parts.secrets.as_ref());
+                (Some(Arc::new(plan.map_err(|reason| anyhow::anyhow!("agent {}: {reason}", parts.site))?)), None)
+            }
+            Inventory::Hub => {
+                let (keeper, plan) = Keeper::open(ground, &parts.data_dir)?;
+                (plan, Some(keeper))
+            }
+        };
         let dir = parts.data_dir.join("spool");
         let spool = Spool::open(&dir, parts.spool, rand::random())
             .with_context(|| format!("agent {}: spool {}", parts.site, dir.display()))?;
         let (status, _) = watch::channel(DeliveryStatus::at_start(&spool));
         let (generated, _) = watch::channel(0);
-        Ok(Self { parts, plan, spool, clock, status, generated })
+        Ok(Self { parts, plan, keeper, dropped, memories, spool, clock, status, generated })
     }
 
     /// How delivery stands; follow it to know when everything is stored.
@@ -93,7 +121,7 @@ impl AgentApp {
     /// Runs until both are set: `stop_polling` ends the probes, `shutdown` ends delivery, but not before all that was
     /// measured is in the spool.
     pub async fn run(self, stop_polling: Shutdown, mut shutdown: Shutdown) -> anyhow::Result<()> {
-        let Self { parts, plan, spool, clock, status, generated } = self;
+        let Self { parts, plan, keeper, dropped, memories, spool, clock, status, generated } = self;
         let (samples_tx, samples_rx) = mpsc::channel(QUEUE_POLLS_MAX);
         let (payloads_tx, payloads_rx) = mpsc::channel(QUEUE_PAYLOADS_MAX);
         let batcher = Batcher {
@@ -103,23 +131,31 @@ impl AgentApp {
             clock: clock.clone(),
             status: status.subscribe(),
             generated,
-            dropped: plan.dropped.clone(),
-            memories: plan.memories.clone(),
+            dropped,
+            memories: memories.clone(),
             total: 0,
         };
+        let (plans_tx, plans) = watch::channel(plan);
+        let mut probes = Tasks::new();
+        let part_link = keeper.map(|keeper| {
+            let (messages, heard) = watch::channel(None);
+            let (said, state) = watch::channel(keeper.state());
+            probes.spawn("inventory", part::run(keeper, heard, plans_tx, said, stop_polling.clone()));
+            PartLink { messages, state }
+        });
         let config = AgentDelivery {
             settings: parts.mqtt,
-            network: parts.network.id.clone(),
+            network: parts.network,
             agent: parts.site.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
+            part: part_link,
         };
-        let mut probes = Tasks::new();
         let file = parts.data_dir.join(recall::FILE);
-        probes.spawn("memory of the devices", plan.memories.clone().keep(file, stop_polling.clone()));
+        probes.spawn("memory of the devices", memories.keep(file, stop_polling.clone()));
         probes.spawn(
             "probes",
             probe::schedule::run(
-                plan,
+                plans,
                 samples_tx,
                 parts.pinger,
                 parts.services,

@@ -58,6 +58,12 @@ enum Command {
     Hub(HubArgs),
     /// A relay site: polls its devices and sends what it measures
     Agent(AgentArgs),
+    /// What the broker, the hub and every agent need to speak TLS: mosquitto's files and certificates
+    #[cfg(feature = "hub")]
+    BrokerFiles(BrokerFilesArgs),
+    /// Accept the new key of an agent that was set up anew
+    #[cfg(feature = "hub")]
+    AgentKey(AgentKeyArgs),
     /// Check inventories and settings: every problem at once
     Check(CheckArgs),
     /// What an agent still holds, and whether it is sound
@@ -184,6 +190,70 @@ struct AgentArgs {
     /// Settings: name, inventory, broker, spool
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+}
+
+#[cfg(feature = "hub")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vedetta broker-files --network network.toml --out broker-files --host broker.unione.example
+  vedetta broker-files --network network.toml --out broker-files            issue again what ends soon
+  vedetta broker-files --network network.toml --out broker-files --renew    issue everything again
+
+The certificate authority is made at the first run and never replaced. docs/broker.md says what goes where.")]
+struct BrokerFilesArgs {
+    /// The inventory
+    #[arg(long, value_name = "FILE")]
+    network: PathBuf,
+    /// Keep authority, certificates and mosquitto's files here
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Name or address by which hub and agents reach the broker; several are allowed, and remembered
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// Port of the broker
+    #[arg(long, default_value_t = 8883, value_name = "PORT")]
+    port: u16,
+    /// Where the broker's files will lie on its machine
+    #[arg(long, default_value = "/etc/vedetta/broker", value_name = "DIR")]
+    broker_dir: PathBuf,
+    /// How long certificates are valid
+    #[arg(long, default_value = "365d", value_name = "TIME", value_parser = parse_duration)]
+    valid: Duration,
+    /// Issue again what ends within this
+    #[arg(long, default_value = "60d", value_name = "TIME", value_parser = parse_duration)]
+    renew_before: Duration,
+    /// Issue everything again now, but for the authority
+    #[arg(long)]
+    renew: bool,
+}
+
+#[cfg(feature = "hub")]
+#[derive(Debug, Args)]
+struct AgentKeyArgs {
+    #[command(subcommand)]
+    action: AgentKeyAction,
+}
+
+#[cfg(feature = "hub")]
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Example:
+  vedetta agent-key accept murazzano 5f0c... --config /etc/vedetta/hub.toml")]
+enum AgentKeyAction {
+    /// Believe this key from now on: compare it with the one that the agent logs at its start
+    #[command(after_help = "\
+Example:
+  vedetta agent-key accept murazzano 5f0c... --config /etc/vedetta/hub.toml")]
+    Accept {
+        /// The agent
+        site: String,
+        /// The key that the hub refuses, as `vedetta status --json` shows it
+        key: String,
+        /// Settings of the hub, whose data directory is meant
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

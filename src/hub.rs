@@ -21,6 +21,7 @@ use crate::model::UnixMillis;
 use crate::model::network::Network;
 use crate::model::view::NetworkView;
 use crate::mqtt::inbox::{self, HubInbox, InboxEvent, InboxHealth, InboxParts};
+use crate::mqtt::parts::Parts;
 use crate::notify::step::Teller;
 use crate::runtime::clock::SharedClock;
 use crate::runtime::health::PartHealth;
@@ -124,6 +125,8 @@ impl HubApp {
             secrets: secrets.clone(),
             clock: clock.clone(),
             health: inbox_health,
+            parts: Parts::new(&network, secrets.as_ref(), ledger.clone(), &settings.data_dir, clock.now())
+                .context("the agents' parts of the inventory")?,
         };
         tasks.spawn("inbox", inbox::run(config, inbox_parts, shutdown.clone()));
 

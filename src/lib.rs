@@ -18,6 +18,8 @@ pub mod wire;
 #[cfg(feature = "hub")]
 pub mod alert;
 #[cfg(feature = "hub")]
+pub mod broker_files;
+#[cfg(feature = "hub")]
 pub mod hub;
 #[cfg(feature = "hub")]
 pub mod notify;

@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::agent::{AgentApp, AgentParts};
+use crate::agent::{AgentApp, AgentParts, Inventory};
 use crate::config::secret::{Secret, SecretError, SecretSource};
 use crate::config::settings::{HubSettings, MqttSettings, SpoolLimits};
 use crate::hub::{HubApp, HubParts};
 use crate::model::network::{Network, SecretRef};
+use crate::model::part::AgentPart;
 use crate::mqtt::agent::DeliveryStatus;
 use crate::mqtt::broker::{Broker, User};
 use crate::mqtt::gate::{CutOff, Gate};
@@ -77,8 +78,9 @@ impl OneBox {
             }
             let app = AgentApp::build(
                 AgentParts {
-                    network: network.clone(),
+                    network: network.id.clone(),
                     site: site.id.clone(),
+                    inventory: Inventory::Fixed(AgentPart::of(&network, &site.id)),
                     interval,
                     mqtt,
                     data_dir: data_dir.join("agents").join(site.id.as_str()),
@@ -214,7 +216,7 @@ impl SecretSource for WithPasswords {
         let own = |name: &str| self.passwords.iter().find(|(user, _)| password_name(user) == name);
         match secret {
             SecretRef::Env(name) => own(name).map_or_else(|| self.others.read(secret), |(_, s)| Ok(s.clone())),
-            SecretRef::File(_) => self.others.read(secret),
+            SecretRef::File(_) | SecretRef::Sealed(_) => self.others.read(secret),
         }
     }
 }

@@ -15,12 +15,25 @@ use delivery::{Kind, PASSWORD, TestAgent, TestBroker, TestHub, background, netwo
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
+use rumqttc::{TlsConfiguration, Transport};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use support::memory::MemoryStore;
 use support::{Mosquitto, PATIENCE, free_port, until};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use vedetta::agent::part::{Ground, Keeper};
+use vedetta::broker_files::{self, BrokerFiles};
+use vedetta::config::secret::{Secret, SecretError, SecretSource};
+use vedetta::model::network::SecretRef;
 use vedetta::model::{MonoMillis, UnixMillis};
+use vedetta::mqtt::agent::PartLink;
 use vedetta::mqtt::broker::User;
-use vedetta::mqtt::inbox::InboxEvent;
+use vedetta::mqtt::inbox::{InboxEvent, InboxHealth};
+use vedetta::mqtt::parts::Parts;
+use vedetta::probe::plan::Dropped;
+use vedetta::probe::recall::Memories;
+use vedetta::runtime::clock::SystemClock;
+use vedetta::runtime::tasks::Shutdown;
 use vedetta::wire::batch::{BatchHeader, ClockQuality, Encoding};
 
 const AGENT: &str = "bossolasco";
@@ -213,6 +226,7 @@ async fn a_hub_that_dies_between_storing_and_saying_so_stores_nothing_twice() {
 struct Raw {
     client: AsyncClient,
     acks: mpsc::UnboundedReceiver<PubAckReason>,
+    messages: mpsc::UnboundedReceiver<(String, Vec<u8>)>,
     _task: tokio::task::JoinSet<()>,
 }
 
@@ -220,20 +234,50 @@ impl Raw {
     fn connect(options: MqttOptions) -> Self {
         let (client, mut event_loop) = AsyncClient::new(options, 100);
         let (acks_in, acks) = mpsc::unbounded_channel();
+        let (messages_in, messages) = mpsc::unbounded_channel();
         let task = background(async move {
             while let Ok(event) = event_loop.poll().await {
-                if let Event::Incoming(Packet::PubAck(ack)) = event {
-                    let _ = acks_in.send(ack.reason);
+                match event {
+                    Event::Incoming(Packet::PubAck(ack)) => drop(acks_in.send(ack.reason)),
+                    Event::Incoming(Packet::Publish(publish)) => {
+                        let topic = String::from_utf8(publish.topic.to_vec()).unwrap();
+                        drop(messages_in.send((topic, publish.payload.to_vec())));
+                    }
+                    _ => {}
                 }
             }
         });
-        Self { client, acks, _task: task }
+        Self { client, acks, messages, _task: task }
     }
 
     fn as_agent(port: u16) -> Self {
         let mut options = MqttOptions::new(format!("vedetta-{}-{AGENT}", network()), "127.0.0.1", port);
         options.set_credentials(agent_user().name(), PASSWORD);
         Self::connect(options)
+    }
+
+    fn as_hub(port: u16) -> Self {
+        let mut options = MqttOptions::new(format!("vedetta-{}-_hub", network()), "127.0.0.1", port);
+        options.set_credentials(User::Hub.name(), PASSWORD);
+        Self::connect(options)
+    }
+
+    /// With the certificate in this directory.
+    fn with_certificate(port: u16, dir: &Path) -> Self {
+        let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
+        let mut options = MqttOptions::new(format!("raw-{}", dir.display()), "localhost", port);
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Simple {
+            ca: read("ca.pem"),
+            alpn: None,
+            client_auth: Some((read("client.pem"), read("client.key"))),
+        }));
+        Self::connect(options)
+    }
+
+    /// The next message.
+    async fn heard(&mut self) -> (String, Vec<u8>) {
+        let heard = tokio::time::timeout(PATIENCE, self.messages.recv()).await;
+        heard.expect("a message comes").expect("the broker keeps the connection")
     }
 
     async fn publish(&mut self, topic: &str, payload: &[u8], user_properties: Vec<(String, String)>) -> PubAckReason {
@@ -316,50 +360,58 @@ async fn the_embedded_broker_keeps_agents_to_their_own_topics() {
         let reason = raw.publish(topic, b"x", vec![]).await;
         assert_eq!(reason != PubAckReason::NotAuthorized, allowed, "{topic}: {reason:?}");
     }
+    // What it may not read it is not given, by whatever filter it asks.
+    for filter in ["murazzano/config", "+/config", "#", "murazzano/#", "+/data", "bossolasco/config"] {
+        let filter = format!("vedetta/v1/{}/{filter}", network());
+        raw.client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
+    }
+    let mut hub = Raw::as_hub(broker.port());
+    hub.publish("murazzano/config", b"for murazzano", vec![]).await;
+    hub.publish("bossolasco/config", b"for bossolasco", vec![]).await;
+    let (topic, payload) = raw.heard().await;
+    assert!(topic.ends_with("bossolasco/config") && payload == b"for bossolasco", "{topic}");
 }
 
-/// Certificates of a private authority: PEM files in `dir`.
-fn make_certificates(dir: &Path, names: &[&str]) {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-    let named = |name: &str| {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params
+/// The files of `vedetta broker-files` for two agents, valid for so long.
+fn broker_files(out: &Path, port: u16, valid: Duration) {
+    let site = |id: &str| {
+        format!("[[site]]\nid = \"{id}\"\nname = \"x\"\nkind = \"relay\"\nlat = 44.5\nlon = 8.0\nagent = true\n")
     };
-    let mut authority = named("test authority");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    std::fs::write(dir.join("ca.pem"), authority.pem()).unwrap();
-    for name in names {
-        let key = KeyPair::generate().unwrap();
-        let certificate = named(name).signed_by(&key, &authority).unwrap();
-        std::fs::write(dir.join(format!("{name}.pem")), certificate.pem()).unwrap();
-        std::fs::write(dir.join(format!("{name}.key")), key.serialize_pem()).unwrap();
-    }
+    let text = format!("[network]\nid = \"{}\"\nname = \"Prova\"\n{}{}", network(), site(AGENT), site("murazzano"));
+    let inventory = vedetta::config::check::network(&text, Path::new("")).0.unwrap();
+    let options = BrokerFiles {
+        out: out.to_owned(),
+        hosts: vec!["localhost".to_owned()],
+        port,
+        broker_dir: out.join("broker"),
+        valid,
+        renew_before: broker_files::RENEW_BEFORE,
+        renew: false,
+    };
+    broker_files::write(&options, &inventory, SystemClock::shared().now()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tls_with_client_certificates_and_rights_by_their_names() {
-    let dir = tempfile::tempdir().unwrap();
+async fn tls_rights_and_renewal_with_the_files_of_broker_files() {
+    const DAY: Duration = Duration::from_hours(24);
+    // For the client that is not ours.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let files = tempfile::tempdir().unwrap();
-    make_certificates(files.path(), &["server", "_hub", AGENT]);
+    let port = free_port();
+    // About to end: shown by who uses them, and issued again by the next run.
+    broker_files(files.path(), port, DAY * 20);
     let path = |name: &str| files.path().join(name);
-    // The files that are shipped, with this test's directory in place of the system's, and its own port.
-    std::fs::write(path("acl"), include_str!("../deploy/mosquitto/acl")).unwrap();
-    let shipped = include_str!("../deploy/mosquitto/vedetta.conf");
-    let own = format!("{}/", files.path().display());
-    let settings = shipped.replace("/etc/vedetta/broker/", &own);
-    let (_, listener) = settings.split_once("listener 8883\n").unwrap();
-    let listener = listener.replace("persistence false\n", "");
-    let mosquitto = Mosquitto::with(&listener, Some(dir));
-    let with_certificate = |name: &str| {
-        let client = (path(&format!("{name}.pem")), path(&format!("{name}.key")));
-        tls_settings(mosquitto.port(), path("ca.pem"), Some(client))
+    let config = std::fs::read_to_string(path("broker/vedetta.conf")).unwrap();
+    let mosquitto = Mosquitto::by(([127, 0, 0, 1], port).into(), &config, None);
+    let with_certificate = |dir: &str| {
+        let client = (path(dir).join("client.pem"), path(dir).join("client.key"));
+        tls_settings(mosquitto.port(), path(dir).join("ca.pem"), Some(client))
     };
+    let own = format!("agents/{AGENT}");
     let store = MemoryStore::new();
     let spool = tempfile::tempdir().unwrap();
-    let hub = TestHub::start(with_certificate("_hub"), &[AGENT], &store);
-    let mut agent = TestAgent::start(AGENT, with_certificate(AGENT), spool.path()).await;
+    let mut hub = TestHub::start(with_certificate("hub"), &[AGENT, "murazzano"], &store);
+    let mut agent = TestAgent::start(AGENT, with_certificate(&own), spool.path()).await;
     for n in 0..5 {
         agent.send(&line(n)).await;
     }
@@ -368,30 +420,190 @@ async fn tls_with_client_certificates_and_rights_by_their_names() {
     assert_each_once(&store, 5);
     assert_eq!(agent.status.borrow().refused_batches, 0);
 
-    // Under a certificate of another name it gets nowhere, and says so.
+    // An agent is only itself: it writes nothing of another's, and reads nothing of another's, by whatever filter.
+    let mut stranger = Raw::with_certificate(port, &path("agents/murazzano"));
+    for (topic, allowed) in [
+        ("murazzano/state", true),
+        ("bossolasco/data", false),
+        ("bossolasco/state", false),
+        ("bossolasco/config", false),
+        ("murazzano/config", false),
+        ("murazzano/stored", false),
+        ("_hub/state", false),
+    ] {
+        let reason = stranger.publish(topic, b"", vec![]).await;
+        assert_eq!(reason != PubAckReason::NotAuthorized, allowed, "{topic}: {reason:?}");
+    }
+    for filter in ["bossolasco/config", "+/config", "#", "bossolasco/#", "+/data"] {
+        let filter = format!("vedetta/v1/{}/{filter}", network());
+        stranger.client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
+    }
+    let mut master = Raw::with_certificate(port, &path("hub"));
+    master.publish("bossolasco/config", b"for bossolasco", vec![]).await;
+    master.publish("murazzano/config", b"for murazzano", vec![]).await;
+    // In order: had it been given the other's, it would have come before its own.
+    loop {
+        let (topic, payload) = stranger.heard().await;
+        let allowed = ["murazzano/config", "murazzano/stored", "_hub/state"];
+        assert!(allowed.iter().any(|t| topic.ends_with(t)), "{topic}");
+        if payload == b"for murazzano" {
+            break;
+        }
+    }
+
+    // Under a certificate of another name an agent gets nowhere, and says so.
     let other = tempfile::tempdir().unwrap();
-    let mut impostor = TestAgent::start("murazzano", with_certificate(AGENT), other.path()).await;
+    let mut impostor = TestAgent::start("murazzano", with_certificate(&own), other.path()).await;
     impostor.send(&line(9)).await;
     impostor.until("the refusal is shown", |s| s.link_error.is_some() || s.refused_batches > 0).await;
-    // Without one it is not let in.
+    impostor.stop().await;
+    // Without a certificate nobody is let in; a broker of another authority is not believed.
     let none = tempfile::tempdir().unwrap();
-    let settings = tls_settings(mosquitto.port(), path("ca.pem"), None);
+    let settings = tls_settings(port, path("ca.pem"), None);
     let mut nobody = TestAgent::start("murazzano", settings, none.path()).await;
     nobody.until("the refusal is shown", |s| s.link_error.is_some()).await;
-    // And a broker whose authority is another is not believed.
     let elsewhere = tempfile::tempdir().unwrap();
-    make_certificates(elsewhere.path(), &[]);
-    let settings = tls_settings(mosquitto.port(), elsewhere.path().join("ca.pem"), None);
+    broker_files(elsewhere.path(), port, DAY);
+    let settings = tls_settings(port, elsewhere.path().join("ca.pem"), None);
     let mistrust = tempfile::tempdir().unwrap();
     let mut careful = TestAgent::start(AGENT, settings, mistrust.path()).await;
     let status = careful.until("the mistrust is shown", |s| s.link_error.is_some()).await;
     assert!(status.link_error.unwrap().contains("ertificate"));
-    assert_eq!(store.len(), 5);
-    for one in [impostor, nobody, careful] {
+
+    // The next run renews what ends soon; mosquitto takes it up when told to (SIGHUP), agent and hub by themselves.
+    let end = |health: &InboxHealth| health.agents.get(AGENT).and_then(|view| view.certificate_expires_at);
+    let soon =
+        hub.until("the end of validity is known", |h| end(h).is_some() && h.certificate_expires_at.is_some()).await;
+    let now = SystemClock::shared().now();
+    assert!(end(&soon).unwrap() < now + DAY * 20);
+    let shown = || certificate_of(port, &path("broker/ca.pem"));
+    let old = shown();
+    broker_files(files.path(), port, DAY * 365);
+    mosquitto.signal("HUP");
+    until("the broker shows its new certificate", || shown() != old).await;
+    let far = now + DAY * 300;
+    hub.until("both have connected with the new certificates", |h| {
+        end(h).is_some_and(|at| at > far) && h.certificate_expires_at.is_some_and(|at| at > far)
+    })
+    .await;
+    agent.send(&line(5)).await;
+    until_stored(&store, 6).await;
+    assert_each_once(&store, 6);
+    for one in [nobody, careful] {
         one.stop().await;
     }
     agent.stop().await;
     hub.stop().await;
+}
+
+/// What the broker shows of itself.
+fn certificate_of(port: u16, authority: &Path) -> Vec<u8> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
+    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut tls = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let mut socket = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    while tls.is_handshaking() {
+        tls.complete_io(&mut socket).unwrap();
+    }
+    tls.peer_certificates().unwrap()[0].to_vec()
+}
+
+/// SNMP secrets of a hub, by variable.
+struct Hush;
+
+impl SecretSource for Hush {
+    fn read(&self, secret: &SecretRef) -> Result<Secret, SecretError> {
+        match secret {
+            SecretRef::Env(name) if name == "NOT_READ" => Ok(Secret::new(PASSWORD)),
+            _ => Ok(Secret::new("correct horse")),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_gets_its_part_from_the_hub_and_says_what_it_makes_of_it() {
+    let (broker_dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let config = format!(
+        "persistence true\npersistence_location {}/\nlistener {port} 127.0.0.1\nallow_anonymous true\n",
+        broker_dir.path().display()
+    );
+    let broker = Mosquitto::by(([127, 0, 0, 1], port).into(), &config, None);
+    let of = |user: &User| settings(port, user);
+    let (dir, spool, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), MemoryStore::new());
+    let inventory = |address: &str| {
+        let text = format!(
+            "[network]\nid = \"{}\"\nname = \"Prova\"\n[[credential]]\nid = \"radios\"\nversion = \"v2c\"\n\
+             community_env = \"X\"\n[[site]]\nid = \"{AGENT}\"\nname = \"x\"\nkind = \"relay\"\nlat = 44.5\n\
+             lon = 8.0\nagent = true\n[[device]]\nid = \"d\"\nsite = \"{AGENT}\"\naddress = \"{address}\"\n\
+             snmp = \"radios\"\n",
+            network()
+        );
+        vedetta::config::check::network(&text, Path::new("")).0.unwrap()
+    };
+    let parts = |address: &str, now: i64| {
+        Parts::new(&inventory(address), &Hush, store.clone(), dir.path(), UnixMillis(now)).unwrap()
+    };
+    let ground = || Ground {
+        network: network(),
+        agent: site(AGENT),
+        interval: Duration::from_mins(1),
+        overrides: std::collections::BTreeMap::new(),
+        secrets: Arc::new(Hush),
+        dropped: Dropped::default(),
+        memories: Memories::default(),
+    };
+    let (keeper, nothing) = Keeper::open(ground(), dir.path()).unwrap();
+    assert!(nothing.is_none());
+    let (messages, heard) = watch::channel(None);
+    let (said, state) = watch::channel(keeper.state());
+    let (plans_in, mut plans) = watch::channel(None);
+    let (_switch, stop) = Shutdown::new();
+    let _keeping = background(async move {
+        vedetta::agent::part::run(keeper, heard, plans_in, said, stop).await.unwrap();
+    });
+    let link = PartLink { messages: messages.clone(), state };
+    let agent = TestAgent::start_with(AGENT, of(&agent_user()), spool.path(), Some(link)).await;
+
+    for (now, address) in [(1000, "192.0.2.1"), (2000, "192.0.2.2")] {
+        let mut hub = TestHub::start_with(network().as_str(), of(&User::Hub), &[AGENT], &store, parts(address, now));
+        let revision = Some(u64::try_from(now).unwrap());
+        let in_force = |h: &InboxHealth| h.agents.get(AGENT).and_then(|view| view.part.in_force);
+        hub.until("the part is in force", |h| in_force(h) == revision).await;
+        let plan = plans.borrow_and_update().clone().unwrap();
+        assert_eq!(plan.devices[0].address.ip().to_string(), address);
+        // What the broker kept says nothing of the secret.
+        let message = String::from_utf8(messages.borrow().clone().unwrap().to_vec()).unwrap();
+        assert!(message.contains(address) && !message.contains("horse"));
+        hub.stop().await;
+        broker.signal("USR1");
+        let kept = || std::fs::read(broker_dir.path().join("mosquitto.db")).unwrap_or_default();
+        until("the broker's disk has the part", || has(&kept(), address)).await;
+        assert!(!has(&kept(), "horse"));
+    }
+    // One that is not for this agent is refused, and the old one stays.
+    let mut raw = Raw::as_hub(port);
+    raw.publish(&format!("{AGENT}/config"), br#"{"revision":3000,"inventory":"agent = 1"}"#, vec![]).await;
+    let hub = TestHub::start(of(&User::Hub), &[AGENT], &store);
+    until("the refusal is known", || agent_refuses(&agent, 3000)).await;
+    assert!(plans.borrow().as_ref().is_some_and(|plan| plan.devices[0].address.ip().to_string() == "192.0.2.2"));
+    agent.stop().await;
+    hub.stop().await;
+
+    // Its copy has no secret either, and it starts from it while nobody answers.
+    let copy = std::fs::read(dir.path().join("part.json")).unwrap();
+    assert!(has(&copy, "192.0.2.2") && !has(&copy, "horse"));
+    let (_, plan) = Keeper::open(ground(), dir.path()).unwrap();
+    assert_eq!(plan.unwrap().devices[0].address.ip().to_string(), "192.0.2.2");
+}
+
+fn has(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+fn agent_refuses(agent: &TestAgent, revision: u64) -> bool {
+    let state = agent.part.as_ref().unwrap().state.borrow();
+    state.revision == Some(2000) && state.refused.as_ref().is_some_and(|r| r.revision == Some(revision))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -81,7 +81,7 @@ fn the_hub_sample_says_what_an_empty_file_says() {
 #[test]
 fn the_agent_sample_says_what_its_required_keys_say() {
     let show = |path: &Path| shown(&load_agent(path).unwrap().value, path);
-    let least = "agent = \"bric-della-croce\"\n[mqtt]\nhost = \"broker.unione.example\"\n";
+    let least = "agent = \"bric-della-croce\"\nnetwork = \"alta-langa\"\n[mqtt]\nhost = \"broker.unione.example\"\n";
     assert_eq!(in_file(&sample("agent.toml"), show), in_file(least, show));
 }
 

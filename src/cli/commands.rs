@@ -7,11 +7,13 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::{AgentArgs, CheckArgs, Command, color};
-use crate::agent::{AgentApp, AgentParts};
+use crate::agent::{AgentApp, AgentParts, Inventory};
 use crate::config::load::{self, Loaded};
 use crate::config::problem::Problem;
 use crate::config::secret::SystemSecrets;
+use crate::config::settings::InventoryOf;
 use crate::model::network::Network;
+use crate::model::part::AgentPart;
 use crate::probe::ping::SurgePinger;
 use crate::probe::service::HttpServices;
 use crate::runtime::clock::SystemClock;
@@ -28,6 +30,10 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "hub")]
         Command::Hub(args) => hub::hub(&args),
         Command::Agent(args) => run_agent(&args),
+        #[cfg(feature = "hub")]
+        Command::BrokerFiles(args) => hub::broker_files(args),
+        #[cfg(feature = "hub")]
+        Command::AgentKey(args) => hub::agent_key(args.action),
         Command::Spool(args) => super::spool::spool(&args.dir, args.json),
         Command::Probe(args) => super::probe::run(&args),
         Command::Discover(args) => super::discover::run(&args),
@@ -113,18 +119,24 @@ fn check(args: &CheckArgs) -> ExitCode {
 
 fn run_agent(args: &AgentArgs) -> anyhow::Result<ExitCode> {
     let settings = accepted(load::load_agent(&args.config))?;
-    let network = network(&settings.network_file)?;
-    let site = network.sites.get(settings.agent.as_str());
-    if !site.is_some_and(|s| s.agent) {
-        anyhow::bail!(
-            "{}: agent = {:?}: must be a site of {} with `agent = true`",
-            args.config.display(),
-            settings.agent.as_str(),
-            settings.network_file.display()
-        );
-    }
+    let (network, inventory) = match &settings.inventory {
+        InventoryOf::Hub(network) => (network.clone(), Inventory::Hub),
+        InventoryOf::File(file) => {
+            let network = network(file)?;
+            if !network.sites.get(settings.agent.as_str()).is_some_and(|s| s.agent) {
+                anyhow::bail!(
+                    "{}: agent = {:?}: must be a site of {} with `agent = true`",
+                    args.config.display(),
+                    settings.agent.as_str(),
+                    file.display()
+                );
+            }
+            (network.id.clone(), Inventory::Fixed(AgentPart::of(&network, &settings.agent)))
+        }
+    };
     let parts = AgentParts {
         network,
+        inventory,
         site: settings.agent,
         interval: settings.poll_interval,
         mqtt: settings.mqtt,
@@ -166,12 +178,15 @@ mod hub {
 
     use anyhow::Context;
 
-    use super::super::{HubArgs, RunArgs, StatusArgs, color, language};
+    use super::super::{AgentKeyAction, BrokerFilesArgs, HubArgs, RunArgs, StatusArgs, color, language};
     use super::{accepted, network, run_until_told, runtime};
+    use crate::broker_files::{self, BrokerFiles};
     use crate::config::load;
     use crate::config::secret::SystemSecrets;
     use crate::config::settings::HubSettings;
     use crate::hub::{HubApp, HubParts};
+    use crate::model::SiteId;
+    use crate::mqtt::parts;
     use crate::onebox::{OneBox, OneBoxParts};
     use crate::probe::ping::SurgePinger;
     use crate::probe::service::HttpServices;
@@ -224,6 +239,33 @@ mod hub {
             eprintln!("page on http://{}; Ctrl-C ends it", onebox.hub.page());
             run_until_told(|shutdown| onebox.run(shutdown.clone(), shutdown)).await
         })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub fn broker_files(args: BrokerFilesArgs) -> anyhow::Result<ExitCode> {
+        let network = network(&args.network)?;
+        let options = BrokerFiles {
+            out: args.out,
+            hosts: args.host,
+            port: args.port,
+            broker_dir: args.broker_dir,
+            valid: args.valid,
+            renew_before: args.renew_before,
+            renew: args.renew,
+        };
+        let written = broker_files::write(&options, &network, SystemClock::shared().now())?;
+        print!("{}", written.render(&options));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub fn agent_key(action: AgentKeyAction) -> anyhow::Result<ExitCode> {
+        let AgentKeyAction::Accept { site, key, config } = action;
+        let settings = accepted(load::load_hub(&config))?;
+        let agent = SiteId::parse(&site).with_context(|| format!("{site:?} is not the id of a site"))?;
+        let key = key.parse().with_context(|| format!("{key:?} is not a key"))?;
+        let data_dir = &settings.data_dir;
+        parts::accept(data_dir, &agent, key).with_context(|| format!("{}", data_dir.display()))?;
+        println!("The hub believes this key as soon as the agent shows it again, within a minute.");
         Ok(ExitCode::SUCCESS)
     }
 

@@ -5,16 +5,20 @@
 
 mod credential;
 mod inventory;
+mod part;
 mod settings;
 mod topology;
+
+pub(super) use part::sealed_name;
 
 use std::path::Path;
 
 use super::problem::{Finding, Findings};
 use super::raw;
-use super::schema::FileKind;
+use super::schema::{self, FileKind};
 use super::settings::{AgentSettings, HubSettings};
 use crate::model::network::Network;
+use crate::model::part::AgentPart;
 
 /// Radio families that an inventory may name.
 pub const PROFILES: &[&str] = crate::probe::radio::NAMES;
@@ -44,6 +48,14 @@ pub fn agent(text: &str, base: &Path) -> (Option<AgentSettings>, Findings) {
     let raw = raw::read(FileKind::Agent, text, &mut findings);
     let settings = raw.and_then(|raw| settings::agent(&raw, base, &mut findings));
     finish(settings, findings)
+}
+
+/// The text of an agent's part of the inventory, as the hub sends it. Keys that this version does not know are ignored.
+pub fn part(text: &str) -> (Option<AgentPart>, Findings) {
+    let mut findings = Findings::default();
+    let raw = raw::read_table(&schema::PART, raw::Unknown::Ignored, text, &mut findings);
+    let part = raw.and_then(|raw| part::part(&raw, &mut findings));
+    finish(part, findings)
 }
 
 /// A value that was built from a file with an error is not handed out. (A value that is missing without an error

@@ -9,7 +9,7 @@ use toml::de::DeTable;
 use super::check;
 use super::problem::{Finding, Findings, Problem, Severity, near_miss};
 use super::schema::FileKind;
-use super::settings::{AgentSettings, HubSettings};
+use super::settings::{AgentSettings, HubSettings, InventoryOf};
 use crate::model::SiteId;
 use crate::model::network::Network;
 
@@ -140,12 +140,17 @@ pub fn check_files(paths: &[PathBuf]) -> CheckReport {
     report
 }
 
-/// The inventory that an agent's settings mean, if it is among those checked: the file that they name, else the only
-/// one.
+/// The inventory that an agent's settings mean, if it is among those checked: the file or the network that they name,
+/// else the only one.
 fn inventory_of<'n>(settings: &AgentSettings, inventories: &'n [(PathBuf, Network)]) -> Option<&'n Network> {
     let canonical = |path: &Path| path.canonicalize().ok();
-    let named = canonical(&settings.network_file);
-    let found = inventories.iter().find(|(path, _)| named.is_some() && canonical(path) == named);
+    let found = match &settings.inventory {
+        InventoryOf::Hub(id) => return inventories.iter().map(|(_, network)| network).find(|n| n.id == *id),
+        InventoryOf::File(file) => {
+            let named = canonical(file);
+            inventories.iter().find(|(path, _)| named.is_some() && canonical(path) == named)
+        }
+    };
     match (found, inventories) {
         (Some((_, network)), _) | (None, [(_, network)]) => Some(network),
         _ => None,

@@ -6,10 +6,12 @@
 
 pub mod check;
 pub mod load;
+pub mod part;
 pub mod problem;
 pub mod raw;
 pub mod reference;
 pub mod schema;
+pub mod seal;
 pub mod secret;
 pub mod settings;
 pub mod text;

@@ -214,11 +214,20 @@ impl Raw {
 
 /// Reads a file of this kind. `None` if its TOML is so broken that reading its keys would only mislead.
 pub fn read(kind: FileKind, text: &str, findings: &mut Findings) -> Option<Raw> {
-    read_by(kind.schema(), text, findings)
+    read_table(kind.schema(), Unknown::Refused, text, findings)
 }
 
-/// Reads a text by a schema of its own.
-pub fn read_by(schema: &'static Table, text: &str, findings: &mut Findings) -> Option<Raw> {
+/// What to do with keys that the schema does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// In a file that people edit each is a slip of the pen.
+    Refused,
+    /// What comes from another version of this program may have more than this one knows.
+    Ignored,
+}
+
+/// Reads a text by any schema.
+pub fn read_table(schema: &'static Table, unknown: Unknown, text: &str, findings: &mut Findings) -> Option<Raw> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut is_readable = true;
     for error in &errors {
@@ -230,7 +239,7 @@ pub fn read_by(schema: &'static Table, text: &str, findings: &mut Findings) -> O
     if !is_readable {
         return None;
     }
-    let mut reader = Reader { text, findings, declared: BTreeMap::new(), default_at: None };
+    let mut reader = Reader { text, findings, unknown, declared: BTreeMap::new(), default_at: None };
     let raw = reader.table(schema, table.get_ref(), 0, Place::default());
     let declared = std::mem::take(&mut reader.declared);
     References { declared: &declared, findings }.check(&raw);
@@ -251,6 +260,7 @@ type Declared = BTreeMap<&'static str, BTreeMap<String, usize>>;
 struct Reader<'t, 'f> {
     text: &'t str,
     findings: &'f mut Findings,
+    unknown: Unknown,
     declared: Declared,
     /// Set while a default is read: its offsets are not the file's.
     default_at: Option<usize>,
@@ -266,7 +276,9 @@ impl Reader<'_, '_> {
         let mut misspelt = BTreeSet::new();
         for (name, value) in table {
             let Some(key) = schema.key(name.get_ref()) else {
-                misspelt.extend(self.unknown_key(schema, name, &raw.place));
+                if self.unknown == Unknown::Refused {
+                    misspelt.extend(self.unknown_key(schema, name, &raw.place));
+                }
                 continue;
             };
             raw.written.insert(key.name);
@@ -506,8 +518,13 @@ mod tests {
             every_key(kind.schema(), &mut |key| {
                 let Presence::Default(text) = key.presence else { return };
                 let mut findings = Findings::default();
-                let mut reader =
-                    Reader { text: "", findings: &mut findings, declared: BTreeMap::new(), default_at: None };
+                let mut reader = Reader {
+                    text: "",
+                    findings: &mut findings,
+                    unknown: Unknown::Refused,
+                    declared: BTreeMap::new(),
+                    default_at: None,
+                };
                 let item = reader.default(key, text, 7, &Place::default());
                 assert!(item.is_some_and(|item| item.at == 7), "{} = {text}", key.name);
                 assert!(!findings.has_error(), "{} = {text}", key.name);

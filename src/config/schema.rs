@@ -2,10 +2,12 @@
 //! range, with which default. `raw` reads by it and `reference` prints it, so the two cannot differ. `[P]`
 
 mod inventory;
+mod part;
 mod scenario;
 mod settings;
 
 pub use inventory::INVENTORY;
+pub use part::PART;
 pub use scenario::SCENARIO;
 pub use settings::{AGENT, HUB};
 
@@ -160,6 +162,10 @@ const RATE_MBPS_MAX: f64 = 100_000.0;
 
 const LANGUAGES: &[&str] = &["it", "en"];
 
+const SNMP_VERSIONS: &[&str] = &["v1", "v2c", "v3"];
+const AUTH_PROTOCOLS: &[&str] = &["md5", "sha1", "sha224", "sha256", "sha384", "sha512"];
+const PRIVACY_PROTOCOLS: &[&str] = &["des", "aes128", "aes192", "aes256"];
+
 const REFUSED_SECRET: &str = "a secret must not stand in this file, which people copy, mail and commit: write ";
 
 /// `[[credential]]`, in the inventory and in `agent.toml`.
@@ -167,7 +173,7 @@ static CREDENTIAL: Table = Table {
     meaning: "A named way to read radios over SNMP. The secrets themselves stay in files or in environment variables.",
     keys: &[
         required("id", Kind::Id, "Name that devices refer to with `snmp`."),
-        required("version", Kind::Choice(&["v1", "v2c", "v3"]), "SNMP version."),
+        required("version", Kind::Choice(SNMP_VERSIONS), "SNMP version."),
         optional(
             "community_file",
             Kind::SecretFile,
@@ -184,7 +190,7 @@ static CREDENTIAL: Table = Table {
         optional("user", Kind::Text, "required for v3", "SNMPv3 user name."),
         optional(
             "auth",
-            Kind::Choice(&["md5", "sha1", "sha224", "sha256", "sha384", "sha512"]),
+            Kind::Choice(AUTH_PROTOCOLS),
             "no authentication",
             "SNMPv3 authentication (RFC 3414, RFC 7860).",
         ),
@@ -203,7 +209,7 @@ static CREDENTIAL: Table = Table {
         optional("auth_password", Kind::Refused("auth_password_file = \"…\" or auth_password_env = \"…\""), "", ""),
         optional(
             "privacy",
-            Kind::Choice(&["des", "aes128", "aes192", "aes256"]),
+            Kind::Choice(PRIVACY_PROTOCOLS),
             "no encryption",
             "SNMPv3 encryption (RFC 3414, RFC 3826); needs `auth`.",
         ),

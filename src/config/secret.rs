@@ -42,6 +42,8 @@ pub enum SecretError {
     NotText(PathBuf),
     #[error("the environment variable {0} with the secret is not set")]
     Env(String),
+    #[error("the hub sent no secret {0}: it could not read it")]
+    NotSent(String),
     #[error("no secret is known for {0}")]
     Unknown(String),
 }
@@ -64,6 +66,7 @@ impl SecretSource for SystemSecrets {
                 .filter(|v| !v.is_empty())
                 .map(Secret::new)
                 .ok_or_else(|| SecretError::Env(name.clone())),
+            SecretRef::Sealed(name) => Err(SecretError::Unknown(name.clone())),
         }
     }
 }

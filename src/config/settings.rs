@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::model::condition::{Condition, Delivery, Severity};
 use crate::model::network::{Credential, Language, SecretRef};
-use crate::model::{CredentialId, SiteId};
+use crate::model::{CredentialId, NetworkId, SiteId};
 
 /// How to reach the MQTT broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,7 @@ pub struct TlsSettings {
 pub struct AgentSettings {
     /// The site where the agent stands: its name.
     pub agent: SiteId,
-    /// The inventory.
-    pub network_file: PathBuf,
+    pub inventory: InventoryOf,
     pub mqtt: MqttSettings,
     /// The one directory that the agent writes to.
     pub data_dir: PathBuf,
@@ -46,6 +45,15 @@ pub struct AgentSettings {
     pub spool: SpoolLimits,
     /// Credentials that this agent has instead of, or besides, those named in the inventory.
     pub credentials: BTreeMap<CredentialId, Credential>,
+}
+
+/// Where an agent learns what to measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InventoryOf {
+    /// The hub of this network sends it.
+    Hub(NetworkId),
+    /// A file of this machine.
+    File(PathBuf),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

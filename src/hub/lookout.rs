@@ -15,7 +15,7 @@ use crate::alert::signed::LinkKeys;
 use crate::alert::{Incident, IncidentState};
 use crate::config::settings::HubSettings;
 use crate::model::network::{Language, Network};
-use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection};
+use crate::model::view::{LinkState, LinkView, NetworkView, SiteDirection, certificate_days_left};
 use crate::model::{Reading, Sample, SiteId, Tag, UnixMillis};
 use crate::mqtt::inbox::{InboxEvent, InboxHealth};
 use crate::runtime::clock::SharedClock;
@@ -264,7 +264,7 @@ impl Lookout {
         Some(History { incident, notices, case, reasons })
     }
 
-    /// The inbox, the ledger, then the parts that the settings name.
+    /// The inbox, the ledger, the certificates where there are any, then the parts that the settings name.
     fn part_health(&self) -> Vec<PartHealth> {
         let inbox = self.parts.inbox.borrow();
         let mqtt = PartHealth {
@@ -283,7 +283,12 @@ impl Lookout {
             done_total: inbox.agents.values().map(|a| a.samples).sum(),
             failed_total: self.memory.ledger_failures,
         };
-        [mqtt, ledger].into_iter().chain(self.parts.parts.iter().map(|p| p.borrow().clone())).collect()
+        let certificates = certificates(&inbox, self.parts.clock.now());
+        [mqtt, ledger]
+            .into_iter()
+            .chain(certificates)
+            .chain(self.parts.parts.iter().map(|p| p.borrow().clone()))
+            .collect()
     }
 
     /// Writes what the hub derives (links, sites) into the ledger, once a poll interval, for the sinks.
@@ -415,4 +420,21 @@ fn site_sample(at: UnixMillis, site: &SiteId, direction: &str, figures: &SiteDir
     };
     sample.set("below_flag", below);
     sample
+}
+/// The part that names certificates for the broker that end soon; none where nobody uses one.
+fn certificates(inbox: &InboxHealth, now: UnixMillis) -> Option<PartHealth> {
+    let hub = inbox.certificate_expires_at.map(|at| ("hub", at));
+    let agents = inbox.agents.iter().filter_map(|(site, view)| Some((site.as_str(), view.certificate_expires_at?)));
+    let all: Vec<(&str, UnixMillis)> = hub.into_iter().chain(agents).collect();
+    let ends: Vec<String> =
+        all.iter().filter_map(|(name, at)| Some(format!("{name} ({} d)", certificate_days_left(*at, now)?))).collect();
+    let detail = format!("to be renewed with vedetta broker-files: {}", ends.join(", "));
+    (!all.is_empty()).then(|| PartHealth {
+        name: "certificates",
+        ok: ends.is_empty(),
+        detail: (!ends.is_empty()).then_some(detail),
+        waiting: ends.len() as u64,
+        done_total: (all.len() - ends.len()) as u64,
+        failed_total: 0,
+    })
 }

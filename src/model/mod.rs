@@ -3,6 +3,7 @@
 pub mod condition;
 pub mod id;
 pub mod network;
+pub mod part;
 pub mod reading;
 pub mod sample;
 pub mod time;

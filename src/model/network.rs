@@ -163,6 +163,8 @@ pub enum SecretRef {
     File(std::path::PathBuf),
     /// An environment variable.
     Env(String),
+    /// A secret that came sealed with an agent's part of the inventory, by its name there.
+    Sealed(String),
 }
 
 #[derive(Debug, Clone)]

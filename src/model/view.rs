@@ -1,6 +1,7 @@
 //! What the hub knows of the network at one instant: made by `capacity`, judged by `alert`, shown by `web`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -290,6 +291,33 @@ pub struct AgentView {
     pub samples: u64,
     /// Agent clock minus hub clock, smallest estimate; positive: the agent is ahead.
     pub clock_error_ms: Option<i64>,
+    pub part: PartView,
+    /// End of the validity of its client certificate, as it last said.
+    pub certificate_expires_at: Option<UnixMillis>,
+}
+
+/// From so long before its end a certificate is reported.
+pub const CERTIFICATE_WARN_BEFORE: Duration = Duration::from_hours(30 * 24);
+
+/// Whole days until a certificate ends, once they are few enough to report.
+pub fn certificate_days_left(expires_at: UnixMillis, now: UnixMillis) -> Option<u64> {
+    let left = expires_at.since(now);
+    (left < CERTIFICATE_WARN_BEFORE).then(|| left.as_secs() / (24 * 3600))
+}
+
+/// How an agent stands with its part of the inventory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartView {
+    /// The revision that the hub published, a Unix time in ms; `None`: it knows no key of the agent yet, or cannot.
+    pub published: Option<u64>,
+    /// The revision that the agent says is in force.
+    pub in_force: Option<u64>,
+    /// Why the agent refuses the last one.
+    pub refused: Option<String>,
+    /// A key that the agent shows and that is not the one known, hexadecimal.
+    pub key_refused: Option<String>,
+    /// Why the hub cannot send it, or not all of its secrets.
+    pub trouble: Option<String>,
 }
 
 /// Everything at one instant.

@@ -23,6 +23,7 @@ use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
 use crate::spool::{NewBatch, Origin, Record, Spool};
 use crate::wire::batch::{BatchHeader, ClockQuality, Encoding, pack_lines};
+use crate::wire::part::PartState;
 use crate::wire::state::{self, AgentState, HubState, SpoolState, Stored};
 use crate::wire::topic::{Channel, Parsed, Topics};
 
@@ -51,6 +52,17 @@ pub struct AgentDelivery {
     pub network: NetworkId,
     pub agent: SiteId,
     pub version: String,
+    /// `None`: what to measure does not come from the hub.
+    pub part: Option<PartLink>,
+}
+
+/// The way of the agent's part of the inventory.
+#[derive(Debug, Clone)]
+pub struct PartLink {
+    /// The newest message from the hub.
+    pub messages: watch::Sender<Option<Arc<[u8]>>>,
+    /// What became of it: a part of the agent's state.
+    pub state: watch::Receiver<PartState>,
 }
 
 /// Samples to deliver.
@@ -112,11 +124,15 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let topics = Topics::new(&config.network);
+    let mut subscriptions = vec![topics.agent(&config.agent, Channel::Stored), topics.hub_state()];
+    if config.part.is_some() {
+        subscriptions.push(topics.agent(&config.agent, Channel::Config));
+    }
     let link = LinkConfig {
         settings: config.settings.clone(),
         client_id: super::agent_client_id(&config.network, &config.agent),
         will: (topics.agent(&config.agent, Channel::State), state::encode(&AgentState::offline(&config.version))),
-        subscriptions: vec![topics.agent(&config.agent, Channel::Stored), topics.hub_state()],
+        subscriptions,
         manual_acks: false,
     };
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
@@ -210,6 +226,7 @@ impl Worker {
         mut shutdown: Shutdown,
     ) -> anyhow::Result<()> {
         let mut open = true;
+        let mut part_state = self.config.part.as_ref().map(|part| part.state.clone());
         loop {
             self.show()?;
             let nap = self.nap();
@@ -220,6 +237,7 @@ impl Worker {
                     None => open = false,
                 },
                 Some(event) = events.recv() => self.hear(event).await?,
+                () = part_changed(&mut part_state) => self.publish_state()?,
                 () = tokio::time::sleep(nap) => {}
             }
             self.write_waiting().await?;
@@ -403,6 +421,12 @@ impl Worker {
                     }
                 }
             }
+            Some(Parsed::Agent(agent, Channel::Config)) if agent == self.config.agent.as_str() => {
+                if let Some(part) = &self.config.part {
+                    part.messages.send_replace(Some(message.payload().into()));
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -532,6 +556,8 @@ impl Worker {
             }),
             clock: Some(self.status.clock),
             at: Some(now),
+            part: self.config.part.as_ref().map(|part| part.state.borrow().clone()),
+            certificate_expires_at: self.link.as_ref().and_then(Requests::certificate_expires_at),
         })
     }
 
@@ -554,6 +580,19 @@ impl Worker {
             changed
         });
         Ok(())
+    }
+}
+
+/// Waits until there is something new to say of the part.
+async fn part_changed(state: &mut Option<watch::Receiver<PartState>>) {
+    match state {
+        // An error: it will not change any more.
+        Some(receiver) => {
+            if receiver.changed().await.is_err() {
+                *state = None;
+            }
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -27,9 +27,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::mpsc;
 
+use super::certificate::{self, Stamp};
 use crate::config::secret::{SecretError, SecretSource};
 use crate::config::settings::{MqttSettings, TlsSettings};
-use crate::model::MonoMillis;
+use crate::model::view::certificate_days_left;
+use crate::model::{MonoMillis, UnixMillis};
 use crate::runtime::clock::SharedClock;
 
 /// Requests (publications, acknowledgements) that wait for the network: more than [`INCOMING_MAX`], so that the
@@ -51,6 +53,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A connection that lasted this long was a good one: the next pause is short again.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
+/// How often certificate files are looked at.
+const CERTIFICATES_LOOK: Duration = Duration::from_secs(10);
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -79,6 +83,8 @@ pub enum LinkError {
     Flooded,
     #[error("reading settings was interrupted")]
     Interrupted,
+    #[error("the certificate files have changed: connecting with the new ones")]
+    Renewed,
     /// We ended it ourselves.
     #[error("the connection was ended")]
     Farewell,
@@ -142,6 +148,7 @@ pub enum LinkEvent {
 pub struct Requests {
     client: AsyncClient,
     connection: u64,
+    certificate_expires_at: Option<UnixMillis>,
 }
 
 /// The connection has ended, or too much waits for it.
@@ -153,6 +160,11 @@ impl Requests {
     /// Counts connections of this process, from 1.
     pub fn connection(&self) -> u64 {
         self.connection
+    }
+
+    /// End of the validity of the certificate that this connection was made with; `None`: it needed none.
+    pub fn certificate_expires_at(&self) -> Option<UnixMillis> {
+        self.certificate_expires_at
     }
 
     /// Queues a publication with QoS 1, without waiting.
@@ -207,9 +219,19 @@ pub async fn drive(
     let mut attempts = Attempts::default();
     for connection in 1.. {
         let error = match options(&config, &secrets).await {
-            Ok(options) => {
-                let mut session = Session { config: &config, events: &events, clock: &clock, connection, up_at: None };
-                let error = session.run(options).await;
+            Ok((options, certificate)) => {
+                let mut session = Session {
+                    config: &config,
+                    events: &events,
+                    clock: &clock,
+                    connection,
+                    certificate_expires_at: certificate.as_ref().and_then(|c| c.expires_at),
+                    up_at: None,
+                };
+                let error = tokio::select! {
+                    error = session.run(options) => error,
+                    () = renewed(&config, certificate) => LinkError::Renewed,
+                };
                 attempts.ended(session.up_at.map(|at| clock.mono().since(at)));
                 error
             }
@@ -252,6 +274,9 @@ impl Attempts {
 
     fn log(&mut self, config: &LinkConfig, error: &LinkError) {
         let reason = chain(error);
+        if matches!(error, LinkError::Renewed) {
+            return tracing::info!(broker = config.broker(), reason);
+        }
         if self.logged.as_ref() == Some(&reason) {
             tracing::debug!(broker = config.broker(), reason, failures = self.failures, "still no MQTT connection");
         } else {
@@ -291,6 +316,7 @@ struct Session<'a> {
     events: &'a mpsc::Sender<LinkEvent>,
     clock: &'a SharedClock,
     connection: u64,
+    certificate_expires_at: Option<UnixMillis>,
     up_at: Option<MonoMillis>,
 }
 
@@ -333,7 +359,12 @@ impl Session<'_> {
                 }
                 tracing::info!(broker = self.config.broker(), "connected over MQTT");
                 self.up_at = Some(self.clock.mono());
-                self.tell(LinkEvent::Up(Requests { client: client.clone(), connection: self.connection }))
+                self.warn_of_certificate();
+                self.tell(LinkEvent::Up(Requests {
+                    client: client.clone(),
+                    connection: self.connection,
+                    certificate_expires_at: self.certificate_expires_at,
+                }))
             }
             Packet::Publish(publish) => {
                 let unsure = publish.qos == QoS::AtMostOnce;
@@ -355,18 +386,66 @@ impl Session<'_> {
         }
     }
 
+    fn warn_of_certificate(&self) {
+        let now = self.clock.now();
+        if let Some(days) = self.certificate_expires_at.and_then(|at| certificate_days_left(at, now)) {
+            tracing::warn!(days, "this machine's certificate for the broker ends soon: renew it");
+        }
+    }
+
     /// Never waits: see the module.
     fn tell(&self, event: LinkEvent) -> Result<(), LinkError> {
         self.events.try_send(event).map_err(|_| LinkError::Flooded)
     }
 }
 
+/// The certificate files that a connection was made with.
+#[derive(Debug, Clone)]
+struct Certificate {
+    stamp: Stamp,
+    expires_at: Option<UnixMillis>,
+}
+
 /// Reads secrets and certificates anew for each attempt, so that renewed ones are taken up.
-async fn options(config: &LinkConfig, secrets: &Arc<dyn SecretSource>) -> Result<MqttOptions, LinkError> {
+async fn options(
+    config: &LinkConfig,
+    secrets: &Arc<dyn SecretSource>,
+) -> Result<(MqttOptions, Option<Certificate>), LinkError> {
     let (config, secrets) = (config.clone(), Arc::clone(secrets));
-    tokio::task::spawn_blocking(move || options_now(&config, secrets.as_ref()))
-        .await
-        .unwrap_or(Err(LinkError::Interrupted))
+    let job = move || {
+        // The stamp first: what changes after it is seen as changed.
+        let certificate = config.settings.tls.as_ref().map(|tls| Certificate {
+            stamp: Stamp::of(tls),
+            expires_at: tls.client.as_ref().and_then(|(path, _)| certificate::expires_at(path)),
+        });
+        Ok((options_now(&config, secrets.as_ref())?, certificate))
+    };
+    tokio::task::spawn_blocking(job).await.unwrap_or(Err(LinkError::Interrupted))
+}
+
+/// Returns once the certificate files are others, and fit together: whoever replaces them does so one by one.
+async fn renewed(config: &LinkConfig, certificate: Option<Certificate>) {
+    let (Some(tls), Some(mut certificate)) = (config.settings.tls.clone(), certificate) else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(CERTIFICATES_LOOK).await;
+        let tls = tls.clone();
+        let job = move || (Stamp::of(&tls), tls_config(&tls).err());
+        let Ok((stamp, error)) = tokio::task::spawn_blocking(job).await else { continue };
+        match error {
+            _ if stamp == certificate.stamp => {}
+            None => return,
+            Some(error) => {
+                let reason = chain(&error);
+                tracing::warn!(
+                    reason,
+                    "new certificate files cannot be used; the connection goes on with the old ones"
+                );
+                certificate.stamp = stamp;
+            }
+        }
+    }
 }
 
 fn options_now(config: &LinkConfig, secrets: &dyn SecretSource) -> Result<MqttOptions, LinkError> {

@@ -30,6 +30,7 @@ use uuid::Uuid;
 use super::client::{self, EVENTS_MAX, LinkConfig, LinkEvent, Message, Requests, chain};
 use super::judged::{Arrived, Judged, judge, store_all};
 use super::limit::Limit;
+use super::parts::Parts;
 use super::track::Track;
 use crate::config::secret::SecretSource;
 use crate::config::settings::MqttSettings;
@@ -99,6 +100,8 @@ pub struct InboxHealth {
     pub link_error: Option<String>,
     /// Failed connections and attempts.
     pub link_failures: u64,
+    /// End of the validity of the hub's certificate for the broker.
+    pub certificate_expires_at: Option<UnixMillis>,
     /// Why the ledger takes no batches.
     pub store_error: Option<String>,
     /// Messages under names that the inventory does not know.
@@ -122,6 +125,8 @@ pub struct InboxParts {
     pub secrets: Arc<dyn SecretSource>,
     pub clock: SharedClock,
     pub health: watch::Sender<InboxHealth>,
+    /// What is published for each agent.
+    pub parts: Parts,
 }
 
 /// Receives until the process stops.
@@ -167,6 +172,8 @@ struct Worker {
     told_at: BTreeMap<SiteId, Instant>,
     /// Agents of which more is stored than they were told.
     untold: BTreeSet<SiteId>,
+    /// Away only while a blocking thread has them.
+    parts: Parts,
 }
 
 impl Worker {
@@ -210,6 +217,7 @@ impl Worker {
             presences: Allowance::new(PRESENCES_PER_MINUTE),
             told_at: BTreeMap::new(),
             untold: BTreeSet::new(),
+            parts: parts.parts,
         })
     }
 
@@ -340,12 +348,34 @@ impl Worker {
                 if let Some(track) = self.tracks.get_mut(&agent) {
                     track.state(&state);
                 }
+                self.hear_part(&agent, &state).await?;
                 self.tell(InboxEvent::AgentState { agent, state }).await
             }
             Err(e) => {
                 tracing::warn!(%agent, reason = chain(&e), "the agent's state is not understood");
                 Ok(())
             }
+        }
+    }
+
+    async fn hear_part(&mut self, agent: &SiteId, state: &AgentState) -> anyhow::Result<()> {
+        let Some(said) = state.part.clone() else { return Ok(()) };
+        let (mut parts, name) = (std::mem::take(&mut self.parts), agent.clone());
+        let job = move || {
+            let news = parts.hear(&name, &said);
+            (parts, news)
+        };
+        let (parts, news) = tokio::task::spawn_blocking(job).await.context("an agent's key was interrupted")?;
+        self.parts = parts;
+        if news {
+            self.publish_part(agent).await;
+        }
+        Ok(())
+    }
+
+    async fn publish_part(&self, agent: &SiteId) {
+        if let (Some(link), Some(message)) = (&self.link, self.parts.message(agent)) {
+            let _ = link.publish(&self.topics.agent(agent, Channel::Config), true, message.to_vec()).await;
         }
     }
 
@@ -381,6 +411,7 @@ impl Worker {
         let agents: Vec<SiteId> = self.tracks.keys().cloned().collect();
         for agent in agents {
             self.publish_stored(&agent).await;
+            self.publish_part(&agent).await;
         }
         self.publish_presence().await;
     }
@@ -529,7 +560,11 @@ impl Worker {
     }
 
     fn show(&mut self) {
-        self.health.agents = self.tracks.iter().map(|(agent, track)| (agent.clone(), track.view().clone())).collect();
+        let view = |(agent, track): (&SiteId, &Track)| {
+            (agent.clone(), AgentView { part: self.parts.view(agent), ..track.view().clone() })
+        };
+        self.health.agents = self.tracks.iter().map(view).collect();
+        self.health.certificate_expires_at = self.link.as_ref().and_then(Requests::certificate_expires_at);
         self.health.conflicts = self
             .tracks
             .iter()

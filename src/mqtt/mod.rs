@@ -6,6 +6,7 @@
 //! what is durable in the ledger.
 
 pub mod agent;
+pub mod certificate;
 pub mod client;
 pub mod inflight;
 
@@ -19,6 +20,8 @@ pub mod inbox;
 mod judged;
 #[cfg(feature = "hub")]
 mod limit;
+#[cfg(feature = "hub")]
+pub mod parts;
 #[cfg(feature = "hub")]
 mod track;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::model::view::AgentView;
+use crate::model::view::{AgentView, PartView};
 use crate::model::{SiteId, UnixMillis};
 use crate::store::StoreOutcome;
 use crate::wire::batch::BatchHeader;
@@ -73,6 +73,8 @@ impl Track {
                 backlog_batches: None,
                 samples: 0,
                 clock_error_ms: None,
+                part: PartView::default(),
+                certificate_expires_at: None,
             },
             epochs,
             lost_before: 0,
@@ -170,6 +172,9 @@ impl Track {
     pub fn state(&mut self, state: &AgentState) {
         self.view.online = Some(state.online);
         self.view.version = Some(state.version.chars().take(40).collect());
+        if state.online {
+            self.view.certificate_expires_at = state.certificate_expires_at;
+        }
         if let Some(spool) = state.spool {
             self.view.backlog_batches = Some(spool.batches);
         }

@@ -22,6 +22,9 @@ pub enum Access {
 #[derive(Clone)]
 pub struct UsmAccess {
     user: String,
+    // What the keys were derived from: whether two credentials are the same one.
+    auth: Option<(AuthProtocol, Secret)>,
+    privacy: Option<(PrivProtocol, Secret)>,
     keys: Option<MasterKeys>,
     engines: Arc<EngineCache>,
     /// Of a user with DES: where the salts of its packets have got to.
@@ -79,7 +82,15 @@ impl Access {
         };
         let des = privacy.is_some_and(|(protocol, _)| *protocol == PrivProtocol::Des);
         let des_salt = if des { Some(fresh_salt()?) } else { None };
-        Ok(Self::V3(UsmAccess { user: user.to_owned(), keys, engines: Arc::new(EngineCache::new()), des_salt }))
+        let engines = Arc::new(EngineCache::new());
+        Ok(Self::V3(UsmAccess {
+            user: user.to_owned(),
+            auth: auth.cloned(),
+            privacy: privacy.cloned(),
+            keys,
+            engines,
+            des_salt,
+        }))
     }
 
     /// The version that the credential is written for.
@@ -113,6 +124,18 @@ impl Access {
                 }
                 Ok((Auth::from(config), Some(usm.engines.clone())))
             }
+        }
+    }
+}
+
+/// The same credential; what was discovered with it does not matter.
+impl PartialEq for Access {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::V1 { community: a }, Self::V1 { community: b })
+            | (Self::V2c { community: a }, Self::V2c { community: b }) => a == b,
+            (Self::V3(a), Self::V3(b)) => a.user == b.user && a.auth == b.auth && a.privacy == b.privacy,
+            _ => false,
         }
     }
 }

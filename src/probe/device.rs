@@ -46,6 +46,16 @@ impl Manner {
     }
 }
 
+impl PartialEq for Manner {
+    fn eq(&self, other: &Self) -> bool {
+        let family = |manner: &Self| manner.family.map(|f| f.profile);
+        family(self) == family(other)
+            && self.ports == other.ports
+            && self.sector == other.sector
+            && self.peers == other.peers
+    }
+}
+
 /// What a device is, and how that is known.
 #[derive(Debug, Clone)]
 pub struct Identity {

@@ -1,8 +1,8 @@
-//! What one agent has to measure, from the inventory. `[P]`
+//! What one agent has to measure, from its part of the inventory. `[P]`
 //!
 //! Every problem is found before anything is asked: a secret that cannot be read names the devices that need it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,8 @@ use super::device::Manner;
 use super::radio;
 use super::recall::Memories;
 use crate::config::secret::SecretSource;
-use crate::model::network::{Credential, Device, Network, Service};
+use crate::model::network::Credential;
+use crate::model::part::{AgentPart, PartDevice};
 use crate::model::{BackhaulId, CredentialId, DeviceId, ServiceId, SiteId};
 
 /// Everything that one agent measures.
@@ -46,7 +47,7 @@ impl Dropped {
 }
 
 /// A device polled over SNMP.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DevicePlan {
     pub device: DeviceId,
     pub site: SiteId,
@@ -95,28 +96,27 @@ pub fn profiles() -> String {
     radio::NAMES.join(", ")
 }
 
-/// The part of the network that `agent` measures. `overrides`: the agent's own credentials, which come before those of
-/// the inventory. All problems at once.
+/// What an agent measures of its part of the inventory. `overrides`: the agent's own credentials, which come before those
+/// of the inventory. All problems at once.
 pub fn plan(
-    network: &Network,
-    agent: &SiteId,
+    part: &AgentPart,
     interval: Duration,
     overrides: &BTreeMap<CredentialId, Credential>,
     secrets: &dyn SecretSource,
 ) -> Result<ProbePlan, Vec<PlanError>> {
     let mut problems = Vec::new();
-    let own: Vec<&Device> = network.devices.values().filter(|d| d.via == *agent).collect();
-    let access = resolve(network, &own, overrides, secrets, &mut problems);
-    let devices: Vec<_> = own.iter().filter_map(|d| device_plan(network, d, &access, &mut problems)).collect();
+    let access = resolve(part, overrides, secrets, &mut problems);
+    let devices: Vec<_> =
+        part.devices.iter().filter_map(|(id, device)| device_plan(id, device, &access, &mut problems)).collect();
     if !problems.is_empty() {
         return Err(problems);
     }
     Ok(ProbePlan {
-        agent: agent.clone(),
+        agent: part.agent.clone(),
         interval,
         devices,
-        pings: pings(network, agent, &own),
-        services: services(network, agent),
+        pings: pings(part),
+        services: services(part),
         dropped: Dropped::default(),
         memories: Memories::default(),
     })
@@ -124,25 +124,24 @@ pub fn plan(
 
 /// Each credential that is needed, resolved once: SNMPv3 keys take a while to derive, and its devices share them.
 fn resolve(
-    network: &Network,
-    devices: &[&Device],
+    part: &AgentPart,
     overrides: &BTreeMap<CredentialId, Credential>,
     secrets: &dyn SecretSource,
     problems: &mut Vec<PlanError>,
 ) -> BTreeMap<CredentialId, Access> {
-    let mut users: BTreeMap<&CredentialId, Vec<&Device>> = BTreeMap::new();
-    for device in devices {
+    let mut users: BTreeMap<&CredentialId, Vec<&DeviceId>> = BTreeMap::new();
+    for (id, device) in &part.devices {
         if let Some(credential) = &device.credential {
-            users.entry(credential).or_default().push(device);
+            users.entry(credential).or_default().push(id);
         }
     }
     let mut resolved = BTreeMap::new();
     for (id, users) in users {
-        let Some(credential) = overrides.get(id.as_str()).or_else(|| network.credentials.get(id.as_str())) else {
+        let Some(credential) = overrides.get(id.as_str()).or_else(|| part.credentials.get(id.as_str())) else {
             problems.extend(
                 users
                     .iter()
-                    .map(|device| PlanError::UnknownCredential { device: device.id.clone(), credential: id.clone() }),
+                    .map(|device| PlanError::UnknownCredential { device: (*device).clone(), credential: id.clone() }),
             );
             continue;
         };
@@ -152,7 +151,7 @@ fn resolve(
             }
             Err(source) => problems.push(PlanError::Access {
                 credential: id.clone(),
-                devices: users.iter().map(|device| device.id.clone()).collect(),
+                devices: users.into_iter().cloned().collect(),
                 source,
             }),
         }
@@ -161,8 +160,8 @@ fn resolve(
 }
 
 fn device_plan(
-    network: &Network,
-    device: &Device,
+    id: &DeviceId,
+    device: &PartDevice,
     access: &BTreeMap<CredentialId, Access>,
     problems: &mut Vec<PlanError>,
 ) -> Option<DevicePlan> {
@@ -172,7 +171,7 @@ fn device_plan(
         Some(profile) => {
             let family = radio::family(profile);
             if family.is_none() {
-                problems.push(PlanError::UnknownProfile { device: device.id.clone(), profile: profile.clone() });
+                problems.push(PlanError::UnknownProfile { device: id.clone(), profile: profile.clone() });
             }
             family
         }
@@ -181,12 +180,12 @@ fn device_plan(
     let manner = Manner {
         family,
         ports: device.ports.clone(),
-        sector: network.sector_of(&device.id).is_some(),
-        peers: peers(network, device),
+        sector: device.sector,
+        peers: device.peers.clone(),
         everybody: false,
     };
     Some(DevicePlan {
-        device: device.id.clone(),
+        device: id.clone(),
         site: device.site.clone(),
         address: SocketAddr::new(device.address, device.snmp_port),
         access,
@@ -194,35 +193,28 @@ fn device_plan(
     })
 }
 
-/// How a device's peers are known, those of its sector or else the devices at the other ends of its links: by MAC
-/// address, or by the radio towards them that the inventory names.
-fn peers(network: &Network, device: &Device) -> BTreeSet<String> {
-    let mac = |id: &DeviceId| network.devices.get(id.as_str())?.mac.clone();
-    let links = || network.links.values().filter_map(|link| Some((link, link.other_end(&device.id)?)));
-    let Some(sector) = network.sector_of(&device.id) else {
-        return links().filter_map(|(_, other)| mac(other)).collect();
+fn services(part: &AgentPart) -> Vec<ServicePlan> {
+    let plan = |(id, url): (&ServiceId, &String)| ServicePlan {
+        service: id.clone(),
+        site: part.agent.clone(),
+        url: url.clone(),
     };
-    // An access point that tells no addresses of its peers: the inventory names its radio towards each.
-    let radio = |peer: &DeviceId| links().find(|(_, other)| *other == peer)?.0.radio_of(&device.id);
-    sector.peers.iter().filter_map(|peer| radio(peer).map(str::to_owned).or_else(|| mac(peer))).collect()
+    part.services.iter().map(plan).collect()
 }
 
-fn services(network: &Network, agent: &SiteId) -> Vec<ServicePlan> {
-    let tried_here = network.services.values().filter(|s| s.from.contains(agent));
-    let plan = |s: &Service| ServicePlan { service: s.id.clone(), site: agent.clone(), url: s.url.clone() };
-    tried_here.map(plan).collect()
-}
-
-fn pings(network: &Network, agent: &SiteId, devices: &[&Device]) -> Vec<PingPlan> {
-    let device = |d: &&Device| PingPlan::Device { site: d.site.clone(), device: d.id.clone(), address: d.address };
-    let backhauls = network.backhauls.values().filter(|b| b.site == *agent);
-    let backhauls = backhauls.filter(|b| b.gateway.is_some() || !b.outside.is_empty()).map(|b| PingPlan::Backhaul {
-        site: b.site.clone(),
-        backhaul: b.id.clone(),
+fn pings(part: &AgentPart) -> Vec<PingPlan> {
+    let devices = part.devices.iter().map(|(id, d)| PingPlan::Device {
+        site: d.site.clone(),
+        device: id.clone(),
+        address: d.address,
+    });
+    let backhauls = part.backhauls.iter().map(|(id, b)| PingPlan::Backhaul {
+        site: part.agent.clone(),
+        backhaul: id.clone(),
         gateway: b.gateway,
         outside: b.outside.clone(),
     });
-    devices.iter().map(device).chain(backhauls).collect()
+    devices.chain(backhauls).collect()
 }
 
 #[cfg(test)]

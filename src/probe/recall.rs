@@ -39,12 +39,11 @@ struct Inner {
 }
 
 impl Memories {
-    /// Reads the file. Whatever is wrong with it is counted and said: polling needs none of it. Devices that are not
-    /// `known` any longer are forgotten.
-    pub fn load(path: &Path, known: &BTreeSet<DeviceId>) -> Self {
+    /// Reads the file. Whatever is wrong with it is counted and said: polling needs none of it.
+    pub fn load(path: &Path) -> Self {
         let mut inner = Inner::default();
         match read(path) {
-            Ok(text) => inner.take(&text, known),
+            Ok(text) => inner.take(&text),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => {
                 inner.faults += 1;
@@ -72,6 +71,11 @@ impl Memories {
         let mut inner = self.lock();
         inner.devices.insert(device.clone(), memory);
         inner.changed = true;
+    }
+
+    /// Forgets devices that are not in the inventory any longer.
+    pub fn keep_only(&self, known: &BTreeSet<&DeviceId>) {
+        self.lock().devices.retain(|device, _| known.contains(device));
     }
 
     /// Damaged lines and failed writings since the start.
@@ -122,7 +126,7 @@ impl Memories {
 }
 
 impl Inner {
-    fn take(&mut self, text: &str, known: &BTreeSet<DeviceId>) {
+    fn take(&mut self, text: &str) {
         let mut lines = text.lines();
         if lines.next() != Some(FORMAT) {
             self.faults += 1;
@@ -130,11 +134,10 @@ impl Inner {
         }
         for line in lines {
             match decode(line) {
-                Some((device, memory)) => {
-                    if let Some(device) = known.get(device.as_str()) {
-                        self.devices.insert(device.clone(), memory);
-                    }
-                }
+                Some((device, memory)) => match DeviceId::parse(&device) {
+                    Ok(device) => drop(self.devices.insert(device, memory)),
+                    Err(_) => self.faults += 1,
+                },
                 None => self.faults += 1,
             }
         }
@@ -188,7 +191,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
         let known: BTreeSet<_> = ["a", "b", "c"].map(id).into();
-        let memories = Memories::load(&path, &known);
+        let memories = Memories::load(&path);
         assert_eq!(memories.faults(), 0, "a first start finds no file");
         for (i, device) in known.iter().enumerate() {
             memories.remember(device, memory(i + 1));
@@ -196,8 +199,10 @@ mod tests {
         let (switch, shutdown) = Shutdown::new();
         switch.stop();
         memories.keep(path.clone(), shutdown.clone()).await.unwrap();
-        let fewer: BTreeSet<_> = ["a", "c", "d"].map(id).into();
-        let again = Memories::load(&path, &fewer);
+        let again = Memories::load(&path);
+        assert_eq!(again.recall(&id("b")), memory(2));
+        let fewer = ["a", "c", "d"].map(id);
+        again.keep_only(&fewer.iter().collect());
         assert_eq!(again.recall(&id("c")), memory(3));
         assert_eq!(again.recall(&id("b")), DeviceMemory::default(), "no longer in the inventory");
         assert_eq!(again.recall(&id("d")), DeviceMemory::default());
@@ -211,8 +216,7 @@ mod tests {
     fn damage_costs_only_what_it_hits() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
-        let known: BTreeSet<_> = ["a", "b"].map(id).into();
-        let memories = Memories::load(&path, &known);
+        let memories = Memories::load(&path);
         memories.remember(&id("a"), memory(1));
         memories.remember(&id("b"), memory(2));
         let whole = memories.to_write().unwrap().into_bytes();
@@ -221,7 +225,7 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[place] ^= 0x20;
             fs::write(&path, &bytes).unwrap();
-            let read = Memories::load(&path, &known);
+            let read = Memories::load(&path);
             assert!(read.faults() >= 1, "byte {place}");
             if place >= second {
                 let left = ["a", "b"].iter().filter(|d| read.recall(&id(d)) != DeviceMemory::default()).count();
@@ -230,7 +234,7 @@ mod tests {
         }
         // A write that was cut short, by a box whose file system ignored fsync.
         write(&path, std::str::from_utf8(&whole[..whole.len() - 9]).unwrap()).unwrap();
-        let torn = Memories::load(&path, &known);
+        let torn = Memories::load(&path);
         assert_eq!((torn.recall(&id("a")), torn.faults()), (memory(1), 1));
     }
 

@@ -6,14 +6,14 @@
 //! device is asked less and less often, by one small question, up to [`PAUSE_POLLS_MAX`] polls apart; its samples go
 //! on saying that it is silent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{Id, JoinSet};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::device::{Polled, Poller, silent_radios};
@@ -27,7 +27,7 @@ use super::service::{SERVICE_TIMEOUT, ServiceAnswer, ServiceError, ServiceProbe}
 use super::snmp::{Session, SnmpError, SnmpGet as _};
 use crate::model::{DeviceId, Missing, Reading, Sample, SiteId};
 use crate::runtime::clock::SharedClock;
-use crate::runtime::tasks::Shutdown;
+use crate::runtime::tasks::{Shutdown, ShutdownSwitch};
 
 /// Echoes of one round.
 pub const ECHOES: u8 = 5;
@@ -58,6 +58,8 @@ struct Shared {
     memories: Memories,
     clock: SharedClock,
     shutdown: Shutdown,
+    /// A newer plan does without this task: it ends between two polls.
+    retired: Shutdown,
 }
 
 impl Shared {
@@ -82,9 +84,14 @@ impl Shared {
     }
 }
 
-/// Measures everything in `plan` until `shutdown`. An error names the task that died.
+/// The plan in force, and those that replace it; `None`: nothing is to be measured yet.
+pub type Plans = watch::Receiver<Option<Arc<ProbePlan>>>;
+
+/// Measures everything in the newest plan until `shutdown`. What a new plan leaves as it was goes on undisturbed; what
+/// it changes ends after the poll under way has handed over its samples, and only then begins anew. An error names the
+/// task that died.
 pub async fn run(
-    plan: ProbePlan,
+    mut plans: Plans,
     samples: mpsc::Sender<Vec<Sample>>,
     pinger: Arc<dyn Pinger>,
     services: Arc<dyn ServiceProbe>,
@@ -92,50 +99,169 @@ pub async fn run(
     seed: u64,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let ProbePlan { agent, interval, devices, pings, services: tried, dropped, memories } = plan;
-    anyhow::ensure!(!interval.is_zero(), "the poll interval must be longer than nothing");
-    let shared = Shared { agent, interval, samples, dropped, memories, clock, shutdown: shutdown.clone() };
-    let mut rng = SmallRng::seed_from_u64(seed);
-    let within = first_within(interval, devices.len());
-    let phase = |rng: &mut SmallRng| within.mul_f64(rng.random::<f64>());
-    let echoes = Arc::new(Semaphore::new(ECHOES_IN_FLIGHT_MAX));
-    let mut tasks = JoinSet::new();
-    let mut names: HashMap<Id, String> = HashMap::new();
-    for device in devices {
-        let name = format!("polling device {}", device.device);
-        let at = phase(&mut rng);
-        let off_the_hour = rng.random_range(-0.25..0.25);
-        let task = watch_device(device, shared.clone(), at, off_the_hour);
-        names.insert(tasks.spawn(task).id(), name);
-    }
-    for target in pings {
-        let name = match &target {
-            PingPlan::Device { device, .. } => format!("pinging device {device}"),
-            PingPlan::Backhaul { backhaul, .. } => format!("pinging backhaul {backhaul}"),
-        };
-        let task = watch_address(target, shared.clone(), pinger.clone(), echoes.clone(), phase(&mut rng));
-        names.insert(tasks.spawn(task).id(), name);
-    }
-    for service in tried {
-        let name = format!("trying service {}", service.service);
-        let task = watch_service(service, shared.clone(), services.clone(), phase(&mut rng));
-        names.insert(tasks.spawn(task).id(), name);
-    }
-    if tasks.is_empty() {
-        shutdown.wait().await;
-        return Ok(());
-    }
-    while let Some(ended) = tasks.join_next_with_id().await {
-        let name = |id: Id| names.get(&id).cloned().unwrap_or_default();
-        match ended {
-            Ok((id, ())) if !shutdown.is_set() && !shared.samples.is_closed() => {
-                anyhow::bail!("{} ended by itself", name(id));
-            }
-            Ok(_) => {}
-            Err(died) => anyhow::bail!("{} died: {died}", name(died.id())),
+    let mut watches = Watches {
+        pinger,
+        services,
+        samples,
+        clock,
+        shutdown: shutdown.clone(),
+        echoes: Arc::new(Semaphore::new(ECHOES_IN_FLIGHT_MAX)),
+        rng: SmallRng::seed_from_u64(seed),
+        tasks: JoinSet::new(),
+        names: HashMap::new(),
+        running: BTreeMap::new(),
+        waiting: BTreeMap::new(),
+    };
+    let first = plans.borrow_and_update().clone();
+    first.iter().try_for_each(|plan| watches.follow(plan))?;
+    let mut changing = true;
+    loop {
+        tokio::select! {
+            biased;
+            Some(ended) = watches.tasks.join_next_with_id() => watches.ended(ended)?,
+            () = shutdown.wait(), if watches.tasks.is_empty() => return Ok(()),
+            changed = plans.changed(), if changing && !shutdown.is_set() => match changed {
+                Ok(()) => {
+                    let plan = plans.borrow_and_update().clone();
+                    plan.iter().try_for_each(|plan| watches.follow(plan))?;
+                }
+                Err(_) => changing = false,
+            },
         }
     }
-    Ok(())
+}
+
+/// What one task measures.
+#[derive(Debug, Clone, PartialEq)]
+enum Watch {
+    Device(Box<DevicePlan>),
+    Address(PingPlan),
+    Service(ServicePlan),
+}
+
+impl Watch {
+    fn name(&self) -> String {
+        match self {
+            Self::Device(plan) => format!("polling device {}", plan.device),
+            Self::Address(PingPlan::Device { device, .. }) => format!("pinging device {device}"),
+            Self::Address(PingPlan::Backhaul { backhaul, .. }) => format!("pinging backhaul {backhaul}"),
+            Self::Service(plan) => format!("trying service {}", plan.service),
+        }
+    }
+}
+
+/// A task that measures.
+struct Running {
+    watch: Watch,
+    /// Ends it after its poll under way.
+    retire: ShutdownSwitch,
+    retired: bool,
+}
+
+/// A task that is to begin.
+struct Next {
+    watch: Watch,
+    shared: Shared,
+    /// Its first poll falls within this.
+    within: Duration,
+}
+
+/// All tasks.
+struct Watches {
+    pinger: Arc<dyn Pinger>,
+    services: Arc<dyn ServiceProbe>,
+    samples: mpsc::Sender<Vec<Sample>>,
+    clock: SharedClock,
+    shutdown: Shutdown,
+    echoes: Arc<Semaphore>,
+    rng: SmallRng,
+    tasks: JoinSet<()>,
+    names: HashMap<Id, String>,
+    running: BTreeMap<String, Running>,
+    /// Begin when the task of the same name has ended: a radio is not asked twice at a time.
+    waiting: BTreeMap<String, Next>,
+}
+
+impl Watches {
+    fn follow(&mut self, plan: &ProbePlan) -> anyhow::Result<()> {
+        anyhow::ensure!(!plan.interval.is_zero(), "the poll interval must be longer than nothing");
+        let devices = plan.devices.iter().cloned().map(|device| Watch::Device(Box::new(device)));
+        let addresses = plan.pings.iter().cloned().map(Watch::Address);
+        let services = plan.services.iter().cloned().map(Watch::Service);
+        let wanted: BTreeMap<String, Watch> =
+            devices.chain(addresses).chain(services).map(|watch| (watch.name(), watch)).collect();
+        for (name, running) in &mut self.running {
+            if running.retired || wanted.get(name) != Some(&running.watch) {
+                running.retired = true;
+                running.retire.stop();
+            }
+        }
+        self.waiting.clear();
+        crate::runtime::limits::allow_open_files(plan.devices.len());
+        plan.memories.keep_only(&plan.devices.iter().map(|device| &device.device).collect());
+        let anew: Vec<(String, Watch)> = wanted
+            .into_iter()
+            .filter(|(name, _)| self.running.get(name).is_none_or(|running| running.retired))
+            .collect();
+        let devices = anew.iter().filter(|(_, watch)| matches!(watch, Watch::Device(_))).count();
+        let within = first_within(plan.interval, devices);
+        for (name, watch) in anew {
+            let next = Next { watch, shared: self.shared(plan), within };
+            if self.running.contains_key(&name) {
+                self.waiting.insert(name, next);
+            } else {
+                self.start(name, next);
+            }
+        }
+        Ok(())
+    }
+
+    fn shared(&self, plan: &ProbePlan) -> Shared {
+        Shared {
+            agent: plan.agent.clone(),
+            interval: plan.interval,
+            samples: self.samples.clone(),
+            dropped: plan.dropped.clone(),
+            memories: plan.memories.clone(),
+            clock: self.clock.clone(),
+            shutdown: self.shutdown.clone(),
+            retired: self.shutdown.clone(),
+        }
+    }
+
+    fn start(&mut self, name: String, next: Next) {
+        let Next { watch, mut shared, within } = next;
+        let (retire, retired) = Shutdown::new();
+        shared.retired = retired;
+        let phase = within.mul_f64(self.rng.random::<f64>());
+        let off_the_hour = self.rng.random_range(-0.25..0.25);
+        let handle = match watch.clone() {
+            Watch::Device(plan) => self.tasks.spawn(watch_device(*plan, shared, phase, off_the_hour)),
+            Watch::Address(target) => {
+                self.tasks.spawn(watch_address(target, shared, self.pinger.clone(), self.echoes.clone(), phase))
+            }
+            Watch::Service(plan) => self.tasks.spawn(watch_service(plan, shared, self.services.clone(), phase)),
+        };
+        self.names.insert(handle.id(), name.clone());
+        self.running.insert(name, Running { watch, retire, retired: false });
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) -> anyhow::Result<()> {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+        let name = self.names.remove(&id).unwrap_or_default();
+        if let Err(died) = ended {
+            anyhow::bail!("{name} died: {died}");
+        }
+        let retired = self.running.remove(&name).is_some_and(|running| running.retired);
+        if self.shutdown.is_set() || self.samples.is_closed() {
+            return Ok(());
+        }
+        anyhow::ensure!(retired, "{name} ended by itself");
+        if let Some(next) = self.waiting.remove(&name) {
+            self.start(name, next);
+        }
+        Ok(())
+    }
 }
 
 /// The time over which the first polls are spread. `[P]`
@@ -146,15 +272,16 @@ fn first_within(interval: Duration, devices: usize) -> Duration {
 
 /// Ticks of one task: the first at its phase, none caught up with.
 struct Ticks {
-    ticks: tokio::time::Interval,
+    interval: tokio::time::Interval,
     shutdown: Shutdown,
+    retired: Shutdown,
 }
 
 impl Ticks {
     fn new(shared: &Shared, phase: Duration) -> Self {
         let mut ticks = interval_at(Instant::now() + phase, shared.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { ticks, shutdown: shared.shutdown.clone() }
+        Self { interval: ticks, shutdown: shared.shutdown.clone(), retired: shared.retired.clone() }
     }
 
     /// Waits for the next tick; false at the end.
@@ -162,7 +289,8 @@ impl Ticks {
         tokio::select! {
             biased;
             () = self.shutdown.wait() => false,
-            _ = self.ticks.tick() => true,
+            () = self.retired.wait() => false,
+            _ = self.interval.tick() => true,
         }
     }
 }

@@ -103,7 +103,7 @@ pub fn read(file: &Path, given: &Given) -> Result<Scenario, Vec<Problem>> {
     let parts = parts(&text);
     let base = file.parent().unwrap_or(Path::new(""));
     let mut findings = Findings::default();
-    let raw = raw::read_by(&SCENARIO, &parts.scenario, &mut findings);
+    let raw = raw::read_table(&SCENARIO, raw::Unknown::Refused, &parts.scenario, &mut findings);
     let table = raw.as_ref().and_then(|raw| raw.table("scenario"));
     let mut problems = Vec::new();
     let settings = settings(&parts, given, base, file, &mut problems);

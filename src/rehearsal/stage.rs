@@ -17,7 +17,7 @@ use crate::alert::{Incident, IncidentState};
 use crate::config::settings::HubSettings;
 use crate::hub::evaluator::{Evaluator, REPLAY, Replayed, restored_engine};
 use crate::model::network::Network;
-use crate::model::view::AgentView;
+use crate::model::view::{AgentView, PartView};
 use crate::model::{MonoMillis, Sample, SiteId, UnixMillis};
 use crate::notify::log::{Refused, Thread};
 use crate::notify::step::{REFUSED_KEPT, Teller, Written};
@@ -475,6 +475,8 @@ impl Agent {
             backlog_batches: None,
             samples: 0,
             clock_error_ms: None,
+            part: PartView::default(),
+            certificate_expires_at: None,
         };
         Self { clock_ms: 0, late: Duration::ZERO, joined: true, queue: VecDeque::new(), view }
     }

@@ -44,6 +44,7 @@ fn describe(secret: &SecretRef) -> String {
     match secret {
         SecretRef::File(path) => format!("the file {}", path.display()),
         SecretRef::Env(name) => format!("the environment variable {name}"),
+        SecretRef::Sealed(name) => format!("the sealed secret {name}"),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::api::{
-    Agent, Day, Delivery, Event, Incident, Incidents, Link, LinkDirection, LinkEnd, Loss, NetworkInfo, Part, Promise,
-    Service, Site, Status,
+    Agent, Day, Delivery, Event, Incident, Incidents, Inventory, Link, LinkDirection, LinkEnd, Loss, NetworkInfo, Part,
+    Promise, Service, Site, Status,
 };
 use super::figures::LocalClock;
 use super::names;
@@ -283,6 +283,14 @@ impl<'a> Maker<'a> {
             backlog_batches: agent.backlog_batches,
             samples: agent.samples,
             clock_error_ms: agent.clock_error_ms,
+            inventory: Inventory {
+                published: agent.part.published.map(|at| self.time(revision_time(at))),
+                in_force: agent.part.in_force.map(|at| self.time(revision_time(at))),
+                refused: agent.part.refused.clone(),
+                key_refused: agent.part.key_refused.clone(),
+                trouble: agent.part.trouble.clone(),
+            },
+            certificate_expires: agent.certificate_expires_at.map(|t| self.time(t)),
             delivery: self.snapshot.proofs.get(&agent.site).map(|p| self.delivery(p)).unwrap_or_default(),
         }
     }
@@ -433,6 +441,11 @@ pub fn all_agents(snapshot: &Snapshot) -> Vec<AgentView> {
     agents
 }
 
+/// A revision is the time at which the hub made it.
+pub fn revision_time(revision: u64) -> UnixMillis {
+    UnixMillis(i64::try_from(revision).unwrap_or(i64::MAX))
+}
+
 fn never_heard(site: &SiteId) -> AgentView {
     AgentView {
         site: site.clone(),
@@ -447,5 +460,7 @@ fn never_heard(site: &SiteId) -> AgentView {
         backlog_batches: None,
         samples: 0,
         clock_error_ms: None,
+        part: crate::model::view::PartView::default(),
+        certificate_expires_at: None,
     }
 }

@@ -179,9 +179,28 @@ pub struct Agent {
     pub samples: u64,
     /// Positive: the agent is ahead.
     pub clock_error_ms: Option<i64>,
+    /// A hub of an older version does not say.
+    #[serde(default)]
+    pub inventory: Inventory,
+    /// End of the validity of its certificate for the broker; null: it uses none.
+    pub certificate_expires: Option<String>,
     /// What the ledger proves; a hub of an older version does not say.
     #[serde(default)]
     pub delivery: Delivery,
+}
+
+/// How an agent stands with its part of the inventory. All null where it reads a file of its own.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Inventory {
+    /// The revision that the hub publishes: when it was made.
+    pub published: Option<String>,
+    pub in_force: Option<String>,
+    /// Why the agent refuses what is published.
+    pub refused: Option<String>,
+    /// A key that the agent shows and staff have not accepted.
+    pub key_refused: Option<String>,
+    /// Why the hub cannot send it, or not all of its secrets.
+    pub trouble: Option<String>,
 }
 
 /// What the ledger proves of an agent's deliveries.

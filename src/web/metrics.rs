@@ -36,7 +36,7 @@ const fn own(name: &'static str, kind: Kind, help: &'static str, labels: &'stati
 use Kind::{Counter, Gauge as Level};
 
 /// Every metric of the hub that the catalogue does not have.
-pub static OWN: [Own; 29] = [
+pub static OWN: [Own; 32] = [
     own("site_together_mbps_low", Level, "Least that the unknown links allow, all sites drawing", &SITE_LABELS),
     own("site_alone_mbps_low", Level, "Least that the unknown links allow, the others silent", &SITE_LABELS),
     own("site_possible_mbps_low", Level, "Least that the unknown links allow, over the widest path", &SITE_LABELS),
@@ -55,6 +55,9 @@ pub static OWN: [Own; 29] = [
     own("agent_drain_secs", Level, "Time until none is missing, at the pace of the last half minute", &["agent"]),
     own("agent_held_count", Level, "Batches stored that were made before the agent's clock was set", &["agent"]),
     own("agent_clock_error_ms", Level, "Agent clock minus hub clock", &["agent"]),
+    own("agent_inventory_current_flag", Level, "1 while what the hub published last is in force", &["agent"]),
+    own("agent_key_refused_flag", Level, "1 while the agent shows a key that staff have not accepted", &["agent"]),
+    own("agent_certificate_left_secs", Level, "Until its certificate for the broker ends", &["agent"]),
     own("agent_batches_received_total", Counter, "Batches stored", &["agent"]),
     own("agent_batches_duplicate_total", Counter, "Batches received again", &["agent"]),
     own("agent_batches_lost_total", Counter, "Batches proved lost", &["agent"]),
@@ -282,6 +285,12 @@ impl Page {
                 self.own("agent_held_count", &values, Some(proof.held_batches as f64))?;
             }
             self.own("agent_clock_error_ms", &values, agent.clock_error_ms.map(|ms| ms as f64))?;
+            let current = agent.part.published.map(|revision| flag(agent.part.in_force == Some(revision)));
+            self.own("agent_inventory_current_flag", &values, current)?;
+            let key_refused = current.map(|_| flag(agent.part.key_refused.is_some()));
+            self.own("agent_key_refused_flag", &values, key_refused)?;
+            let left = agent.certificate_expires_at.map(|t| t.since(snapshot.generated_at).as_secs_f64());
+            self.own("agent_certificate_left_secs", &values, left)?;
             self.own("agent_batches_received_total", &values, Some(agent.received_batches as f64))?;
             self.own("agent_batches_duplicate_total", &values, Some(agent.duplicate_batches as f64))?;
             self.own("agent_batches_lost_total", &values, Some(agent.lost_batches as f64))?;

@@ -79,6 +79,7 @@ pub struct Words {
     pub set_aside: &'static str,
     pub worst_lag: &'static str,
     pub silent: &'static str,
+    pub inventory: &'static str,
     pub samples: &'static str,
     pub parts: &'static str,
     pub parts_caption: &'static str,
@@ -180,6 +181,7 @@ static ITALIAN: Words = Words {
     set_aside: "Messi da parte",
     worst_lag: "Ritardo massimo",
     silent: "In silenzio",
+    inventory: "Inventario",
     samples: "Misure",
     parts: "Funzionamento del sistema",
     parts_caption: "Parti del sistema che parlano con l'esterno.",
@@ -281,6 +283,7 @@ static ENGLISH: Words = Words {
     set_aside: "Set aside",
     worst_lag: "Worst lag",
     silent: "Silent",
+    inventory: "Inventory",
     samples: "Samples",
     parts: "System health",
     parts_caption: "Parts of the system that talk to the outside.",
@@ -440,6 +443,7 @@ pub fn part(name: &str, l: Language) -> &str {
         "influxdb" => "InfluxDB",
         "mail" => pick(l, "Posta", "Mail"),
         "ledger" => pick(l, "Registro (ledger)", "Ledger"),
+        "certificates" => pick(l, "Certificati", "Certificates"),
         other => other,
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod batch;
 pub mod line;
+pub mod part;
 pub mod ranges;
 pub mod state;
 pub mod topic;

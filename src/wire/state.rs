@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::batch::ClockQuality;
+use super::part::PartState;
 use super::ranges::RangeSet;
 use crate::model::UnixMillis;
 
@@ -24,6 +25,12 @@ pub struct AgentState {
     /// The agent's wall clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<UnixMillis>,
+    /// Absent where the agent does not ask the hub what to measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartState>,
+    /// End of the validity of the agent's client certificate; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_expires_at: Option<UnixMillis>,
 }
 
 /// What an agent's spool holds.
@@ -45,7 +52,15 @@ pub struct SpoolState {
 impl AgentState {
     /// The last will.
     pub fn offline(version: &str) -> Self {
-        Self { online: false, version: version.to_owned(), spool: None, clock: None, at: None }
+        Self {
+            online: false,
+            version: version.to_owned(),
+            spool: None,
+            clock: None,
+            at: None,
+            part: None,
+            certificate_expires_at: None,
+        }
     }
 }
 

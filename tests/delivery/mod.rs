@@ -14,9 +14,10 @@ use vedetta::config::secret::Secret;
 use vedetta::config::settings::{MqttSettings, SpoolLimits, TlsSettings};
 use vedetta::model::network::SecretRef;
 use vedetta::model::{NetworkId, SiteId};
-use vedetta::mqtt::agent::{self, AgentDelivery, DeliveryStatus, Payload};
+use vedetta::mqtt::agent::{self, AgentDelivery, DeliveryStatus, PartLink, Payload};
 use vedetta::mqtt::broker::{Broker, User};
 use vedetta::mqtt::inbox::{self, HubInbox, InboxEvent, InboxHealth, InboxParts};
+use vedetta::mqtt::parts::Parts;
 use vedetta::runtime::clock::SystemClock;
 use vedetta::runtime::tasks::{Shutdown, ShutdownSwitch};
 use vedetta::spool::Spool;
@@ -136,6 +137,7 @@ pub fn tls_settings(port: u16, ca_file: PathBuf, client: Option<(PathBuf, PathBu
 pub struct TestAgent {
     pub payloads: mpsc::Sender<Payload>,
     pub status: watch::Receiver<DeliveryStatus>,
+    pub part: Option<PartLink>,
     switch: ShutdownSwitch,
     abort: AbortHandle,
     tasks: JoinSet<anyhow::Result<()>>,
@@ -143,7 +145,17 @@ pub struct TestAgent {
 
 impl TestAgent {
     pub async fn start(name: &str, settings: MqttSettings, spool_dir: &Path) -> Self {
-        let config = AgentDelivery { settings, network: network(), agent: site(name), version: "test".to_owned() };
+        Self::start_with(name, settings, spool_dir, None).await
+    }
+
+    pub async fn start_with(name: &str, settings: MqttSettings, spool_dir: &Path, part: Option<PartLink>) -> Self {
+        let config = AgentDelivery {
+            settings,
+            network: network(),
+            agent: site(name),
+            version: "test".to_owned(),
+            part: part.clone(),
+        };
         let start = Instant::now();
         let spool = loop {
             match Spool::open(spool_dir, SpoolLimits::default(), rand::random()) {
@@ -167,7 +179,7 @@ impl TestAgent {
             shutdown,
         );
         let abort = tasks.spawn(agent);
-        Self { payloads, status, switch, abort, tasks }
+        Self { payloads, status, part, switch, abort, tasks }
     }
 
     pub async fn send(&self, text: &str) {
@@ -217,6 +229,16 @@ impl TestHub {
     }
 
     pub fn of_network(name: &str, settings: MqttSettings, agents: &[&str], store: &Arc<MemoryStore>) -> Self {
+        Self::start_with(name, settings, agents, store, Parts::default())
+    }
+
+    pub fn start_with(
+        name: &str,
+        settings: MqttSettings,
+        agents: &[&str],
+        store: &Arc<MemoryStore>,
+        parts: Parts,
+    ) -> Self {
         let config = HubInbox {
             settings,
             network: NetworkId::parse(name).unwrap(),
@@ -227,18 +249,19 @@ impl TestHub {
         let (out, mut events_out) = mpsc::channel(4);
         let (health_in, health) = watch::channel(InboxHealth::default());
         let (switch, shutdown) = Shutdown::new();
-        let parts = InboxParts {
+        let inbox_parts = InboxParts {
             store: Arc::clone(store) as Arc<dyn BatchStore>,
             parse: Arc::new(parse),
             out,
             secrets: Arc::new(OneSecret(PASSWORD)),
             clock: SystemClock::shared(),
             health: health_in,
+            parts,
         };
         let events = Arc::new(Mutex::new(Vec::new()));
         let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let seen = Arc::clone(&events);
-        let abort = tasks.spawn(inbox::run(config, parts, shutdown));
+        let abort = tasks.spawn(inbox::run(config, inbox_parts, shutdown));
         tasks.spawn(async move {
             while let Some(event) = events_out.recv().await {
                 seen.lock().unwrap().push(event);

@@ -138,10 +138,14 @@ impl Mosquitto {
     }
 
     pub fn at(addr: SocketAddr, listener: &str, dir: Option<tempfile::TempDir>) -> Self {
+        Self::by(addr, &format!("persistence false\nlistener {} {}\n{listener}\n", addr.port(), addr.ip()), dir)
+    }
+
+    /// By a whole file, which must make it listen at `addr`.
+    pub fn by(addr: SocketAddr, config: &str, dir: Option<tempfile::TempDir>) -> Self {
         let dir = dir.unwrap_or_else(|| tempfile::tempdir().unwrap());
         // Started by root, mosquitto becomes another user, who cannot read a test's directory.
-        let config = format!("persistence false\nuser root\nlistener {} {}\n{listener}\n", addr.port(), addr.ip());
-        std::fs::write(dir.path().join("mosquitto.conf"), config).unwrap();
+        std::fs::write(dir.path().join("mosquitto.conf"), format!("user root\n{config}")).unwrap();
         let mut mosquitto = Self { addr, dir, server: None };
         mosquitto.restart();
         mosquitto

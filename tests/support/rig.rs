@@ -245,6 +245,7 @@ async fn generate(dir: &Path) {
         network: NetworkId::parse(NETWORK).unwrap(),
         agent: SiteId::parse(&orders.agent).unwrap(),
         version: "test".to_owned(),
+        part: None,
     };
     let spool = Spool::open(&dir.join("spool"), SpoolLimits::default(), rand::random()).unwrap();
     let (payloads, payloads_out) = mpsc::channel(4);

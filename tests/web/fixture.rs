@@ -257,6 +257,8 @@ impl Builder {
             backlog_batches: Some(if online { 0 } else { 188 }),
             samples: 412_006,
             clock_error_ms: Some(if online { 120 } else { -7_300 }),
+            part: Default::default(),
+            certificate_expires_at: None,
         };
         self.view.agents.insert(agent.site.clone(), agent);
     }

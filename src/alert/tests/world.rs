@@ -404,6 +404,8 @@ impl World {
                 backlog_batches: None,
                 samples: 1,
                 clock_error_ms: self.clock_error_ms,
+                part: Default::default(),
+                certificate_expires_at: None,
             };
             view.agents.insert(site("relay"), agent);
         }

@@ -103,7 +103,7 @@ fn protocol_secret<'r>(
     None
 }
 
-fn auth_protocol(name: &str) -> Option<AuthProtocol> {
+pub(super) fn auth_protocol(name: &str) -> Option<AuthProtocol> {
     Some(match name {
         "md5" => AuthProtocol::Md5,
         "sha1" => AuthProtocol::Sha1,
@@ -115,7 +115,7 @@ fn auth_protocol(name: &str) -> Option<AuthProtocol> {
     })
 }
 
-fn privacy_protocol(name: &str) -> Option<PrivProtocol> {
+pub(super) fn privacy_protocol(name: &str) -> Option<PrivProtocol> {
     Some(match name {
         "des" => PrivProtocol::Des,
         "aes128" => PrivProtocol::Aes128,

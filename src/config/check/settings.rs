@@ -7,13 +7,13 @@ use super::inventory;
 use crate::config::problem::Findings;
 use crate::config::raw::Raw;
 use crate::config::settings::{
-    AgentSettings, AlertSettings, ConditionSettings, HubSettings, InfluxSettings, MailOut, MailSettings, MqttSettings,
-    NotifySettings, Quiet, SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
+    AgentSettings, AlertSettings, ConditionSettings, HubSettings, InfluxSettings, InventoryOf, MailOut, MailSettings,
+    MqttSettings, NotifySettings, Quiet, SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
 };
 use crate::config::text::{is_loopback, parse_url};
-use crate::model::SiteId;
 use crate::model::condition::{Condition, Delivery, Severity};
 use crate::model::network::{Language, SecretRef};
+use crate::model::{NetworkId, SiteId};
 
 /// Ports by IANA's register: secure-mqtt, mqtt, submissions, submission, smtp.
 const PORT_MQTT_TLS: u16 = 8883;
@@ -44,16 +44,34 @@ pub fn hub(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<HubSetting
 pub fn agent(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<AgentSettings> {
     let mqtt = raw.table("mqtt").and_then(|table| mqtt(table, base, findings));
     let credentials = credential::credentials(raw, base, findings);
+    let inventory = inventory_of(raw, base, findings);
     let spool = raw.table("spool")?;
     Some(AgentSettings {
         agent: SiteId::parse(raw.text("agent")?).ok()?,
-        network_file: path(raw, "network_file", base)?,
+        inventory: inventory?,
         mqtt: mqtt?,
         data_dir: path(raw, "data_dir", base)?,
         poll_interval: raw.duration("poll_interval")?,
         spool: SpoolLimits { bytes_max: spool.integer("bytes_max")?, age_max: spool.duration("age_max")? },
         credentials,
     })
+}
+
+fn inventory_of(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<InventoryOf> {
+    match (raw.is_written("network"), raw.is_written("network_file")) {
+        (true, true) => {
+            let wanted = "must not stand beside network: the inventory comes from the hub or from a file";
+            findings.push(raw.error("network_file", wanted));
+        }
+        (false, false) => {
+            let wanted = "must be given: the id of the network, whose hub then says what to measure (or network_file, \
+                          an inventory on this machine)";
+            findings.push(raw.error("network", wanted));
+        }
+        _ => {}
+    }
+    let id = raw.text("network").and_then(|id| NetworkId::parse(id).ok());
+    id.map(InventoryOf::Hub).or_else(|| path(raw, "network_file", base).map(InventoryOf::File))
 }
 
 fn mqtt(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<MqttSettings> {

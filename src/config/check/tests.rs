@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use super::topology::distance_km;
 use super::*;
 use crate::config::problem::Problem;
-use crate::config::settings::{AlertSettings, MailOut, SmtpSecurity, SpoolLimits};
+use crate::config::settings::{AlertSettings, InventoryOf, MailOut, SmtpSecurity, SpoolLimits};
+use crate::model::NetworkId;
 use crate::model::network::{
     AuthProtocol, BundleMode, Duplex, Language, Medium, PrivProtocol, SecretRef, SnmpAccess, Target,
 };
@@ -265,10 +266,11 @@ fn the_documented_defaults_are_those_of_the_types() {
     assert_eq!(settings.poll_interval, Duration::from_mins(1));
     assert_eq!(settings.web.listen.to_string(), "127.0.0.1:8080");
     assert!(settings.mqtt.is_none() && settings.influx.is_none() && settings.mail.is_none());
-    let (settings, _) = agent("agent = \"alto\"\n[mqtt]\nhost = \"broker.example\"", Path::new("/etc/vedetta"));
+    let (settings, _) =
+        agent("agent = \"alto\"\nnetwork = \"prova\"\n[mqtt]\nhost = \"broker.example\"", Path::new("/etc/vedetta"));
     let settings = settings.unwrap();
     assert_eq!(settings.spool, SpoolLimits::default());
-    assert_eq!(settings.network_file, Path::new("/etc/vedetta/network.toml"));
+    assert_eq!(settings.inventory, InventoryOf::Hub(NetworkId::parse("prova").unwrap()));
     assert_eq!(settings.mqtt.keep_alive, Duration::from_secs(30));
 }
 

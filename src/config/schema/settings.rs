@@ -316,7 +316,18 @@ pub static AGENT: Table = Table {
     meaning: "Settings of `vedetta agent`, the machine at a relay site.",
     keys: &[
         required("agent", Kind::Id, "The site where it stands: `[[site]]` with `agent = true` in the inventory."),
-        default("network_file", Kind::Path, "\"network.toml\"", "The inventory."),
+        optional(
+            "network",
+            Kind::Id,
+            "see `network_file`",
+            "The network's id: the hub sends this agent its part of the inventory.",
+        ),
+        optional(
+            "network_file",
+            Kind::Path,
+            "see `network`",
+            "An inventory on this machine, in place of what the hub would send.",
+        ),
         DATA_DIR,
         POLL_INTERVAL,
         required("mqtt", Kind::Table(&MQTT), "The MQTT 5 broker."),

@@ -1,7 +1,8 @@
 use super::*;
 use crate::config::secret::{Secret, SecretError};
 use crate::model::network::{
-    Backhaul, Duplex, Language, Link, Medium, PrivProtocol, SecretRef, Sector, Site, SiteKind, SnmpAccess, Wisp,
+    Backhaul, Device, Duplex, Language, Link, Medium, Network, PrivProtocol, SecretRef, Sector, Site, SiteKind,
+    SnmpAccess, Wisp,
 };
 use crate::model::{LinkId, NetworkId, SectorId, WispId};
 
@@ -11,7 +12,7 @@ impl SecretSource for Secrets {
     fn read(&self, secret: &SecretRef) -> Result<Secret, SecretError> {
         match secret {
             SecretRef::Env(name) if name == "KNOWN" => Ok(Secret::new("public")),
-            SecretRef::Env(name) => Err(SecretError::Env(name.clone())),
+            SecretRef::Env(name) | SecretRef::Sealed(name) => Err(SecretError::Env(name.clone())),
             SecretRef::File(path) => Err(SecretError::EmptyFile(path.clone())),
         }
     }
@@ -111,7 +112,7 @@ fn network() -> Network {
 
 fn plan_of(network: &Network, overrides: &BTreeMap<CredentialId, Credential>) -> Result<ProbePlan, Vec<String>> {
     let minute = Duration::from_mins(1);
-    plan(network, &site("hill"), minute, overrides, &Secrets)
+    plan(&AgentPart::of(network, &site("hill")), minute, overrides, &Secrets)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -165,6 +166,7 @@ fn a_credential_that_makes_no_sense_is_a_problem_of_the_plan() {
     let secret = SecretRef::Env("KNOWN".into());
     let access = SnmpAccess::V3 { user: "u".into(), auth: None, privacy: Some((PrivProtocol::Aes128, secret)) };
     network.credentials = [(id.clone(), Credential { id, access })].into();
-    let problems = plan(&network, &site("hill"), Duration::from_mins(1), &BTreeMap::new(), &Secrets).unwrap_err();
+    let problems =
+        plan(&AgentPart::of(&network, &site("hill")), Duration::from_mins(1), &BTreeMap::new(), &Secrets).unwrap_err();
     assert!(matches!(&problems[..], [PlanError::Access { source: AccessError::PrivacyWithoutAuth, .. }]));
 }

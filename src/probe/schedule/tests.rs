@@ -64,6 +64,11 @@ fn plan(interval: Duration, radios: &[(&str, &Responder)]) -> ProbePlan {
     }
 }
 
+/// A plan that nothing replaces.
+fn fixed(plan: ProbePlan) -> Plans {
+    watch::channel(Some(Arc::new(plan))).1
+}
+
 /// Runs a plan and collects samples until `enough` says so.
 async fn samples_until(
     plan: ProbePlan,
@@ -72,7 +77,7 @@ async fn samples_until(
 ) -> Vec<Sample> {
     let (switch, shutdown) = Shutdown::new();
     let (tx, mut rx) = mpsc::channel(16);
-    let running = run(plan, tx, pinger, Arc::new(HttpServices::new()), SystemClock::shared(), 7, shutdown);
+    let running = run(fixed(plan), tx, pinger, Arc::new(HttpServices::new()), SystemClock::shared(), 7, shutdown);
     tokio::pin!(running);
     let mut seen = Vec::new();
     while !enough(&seen) {
@@ -131,6 +136,7 @@ fn shared(plan: &ProbePlan, shutdown: Shutdown) -> Shared {
         dropped: Dropped::default(),
         memories: plan.memories.clone(),
         clock: SystemClock::shared(),
+        retired: shutdown.clone(),
         shutdown,
     }
 }
@@ -284,7 +290,7 @@ async fn a_task_that_dies_ends_the_run_with_its_name() {
     let (_switch, shutdown) = Shutdown::new();
     let (tx, _rx) = mpsc::channel(1);
     let ended =
-        run(plan, tx, Arc::new(Broken), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown).await;
+        run(fixed(plan), tx, Arc::new(Broken), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown).await;
     assert!(ended.unwrap_err().to_string().starts_with("pinging device a died"), "the panic names its task");
 }
 
@@ -295,7 +301,8 @@ async fn samples_that_find_no_room_are_counted() {
     let dropped = plan.dropped.clone();
     let (switch, shutdown) = Shutdown::new();
     let (tx, _full) = mpsc::channel(1);
-    let running = run(plan, tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown);
+    let running =
+        run(fixed(plan), tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 1, shutdown);
     let watch = async {
         while dropped.count() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -311,7 +318,7 @@ async fn an_empty_plan_waits_for_the_end() {
     let (switch, shutdown) = Shutdown::new();
     let (tx, _rx) = mpsc::channel(1);
     let running = run(
-        plan(Duration::from_mins(1), &[]),
+        fixed(plan(Duration::from_mins(1), &[])),
         tx,
         Arc::new(Echo),
         Arc::new(HttpServices::new()),
@@ -321,6 +328,52 @@ async fn an_empty_plan_waits_for_the_end() {
     );
     let (ended, ()) = tokio::join!(running, async { switch.stop() });
     ended.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_plan_restarts_only_what_it_changes() {
+    let (same, changed, added) = tokio::join!(
+        Responder::start(objects(AF60), Temper::Honest),
+        Responder::start(objects(AF60), Temper::Honest),
+        Responder::start(objects(AF60), Temper::Honest)
+    );
+    let interval = Duration::from_millis(100);
+    let before = plan(interval, &[("same", &same), ("changed", &changed), ("gone", &changed)]);
+    let mut after = plan(interval, &[("same", &same), ("changed", &changed), ("added", &added)]);
+    after.devices[1].manner.ports = vec!["eth9".into()];
+    let (plans_in, plans) = watch::channel(Some(Arc::new(before)));
+    let (switch, shutdown) = Shutdown::new();
+    let (tx, mut rx) = mpsc::channel(64);
+    let running = run(plans, tx, Arc::new(Echo), Arc::new(HttpServices::new()), SystemClock::shared(), 7, shutdown);
+    let watching = async {
+        let mut seen: Vec<Sample> = Vec::new();
+        let n = |seen: &[Sample], device: &str| of(seen, "device", device).len();
+        while ["same", "changed", "gone"].iter().any(|d| n(&seen, d) < 3) {
+            seen.extend(rx.recv().await.unwrap());
+        }
+        plans_in.send_replace(Some(Arc::new(after)));
+        let mut later: Vec<Sample> = Vec::new();
+        while ["same", "changed", "added"].iter().any(|d| n(&later, d) < 5) {
+            later.extend(rx.recv().await.unwrap());
+        }
+        // At most the poll that was under way.
+        assert!(n(&later, "gone") <= 1, "{}", n(&later, "gone"));
+        switch.stop();
+        seen.extend(later);
+        seen
+    };
+    let (ended, seen) = tokio::join!(running, watching);
+    ended.unwrap();
+    // Requests are counted from the start of a task: of the one that stays they never begin anew.
+    let restarts = |device: &str| {
+        let requests: Vec<f64> = of(&seen, "device", device)
+            .iter()
+            .filter_map(|s| s.reading("requests_total").and_then(Reading::get))
+            .collect();
+        assert!(requests.len() > 5, "{device}: {}", requests.len());
+        requests.windows(2).filter(|pair| pair[1] < pair[0]).count()
+    };
+    assert_eq!((restarts("same"), restarts("changed")), (0, 1));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
 use crate::model::network::{Language, Network, Service};
+use crate::model::part::AgentPart;
 use crate::model::{NetworkId, Reading, Sample, ServiceId, SiteId, Tag, UnixMillis};
 use crate::probe::ping::{PingError, PingRound, Pinger};
 use crate::probe::plan::{Dropped, ProbePlan, ServicePlan, plan};
@@ -451,7 +452,7 @@ fn an_agent_tries_the_services_of_its_site() {
     };
     let check = |agent: &str, expected: &[&str]| {
         let secrets = crate::config::secret::SystemSecrets;
-        let plan = plan(&network, &site(agent), LONG, &BTreeMap::new(), &secrets).expect("no problem");
+        let plan = plan(&AgentPart::of(&network, &site(agent)), LONG, &BTreeMap::new(), &secrets).expect("no problem");
         let found: Vec<&str> = plan.services.iter().map(|s| s.service.as_str()).collect();
         assert_eq!(found, expected);
         assert!(plan.services.iter().all(|s| s.site == site(agent)));
@@ -506,7 +507,8 @@ async fn a_service_that_hangs_delays_no_other() {
     let (switch, shutdown) = Shutdown::new();
     let fake = Arc::new(Fake(StdMutex::default()));
     let pinger = Arc::new(NoPings);
-    let running = schedule::run(plan, samples, pinger, fake.clone(), SystemClock::shared(), 7, shutdown);
+    let plans = tokio::sync::watch::channel(Some(Arc::new(plan))).1;
+    let running = schedule::run(plans, samples, pinger, fake.clone(), SystemClock::shared(), 7, shutdown);
     let watching = async {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         while seen.len() < 2 || seen.values().any(|n| *n < POLLS) {

@@ -1,11 +1,12 @@
 //! Rows about the monitoring itself: agents, parts of the hub, services tried from the sites.
 
+use super::super::answer::revision_time;
 use super::super::api::all_agents;
 use super::super::snapshot::AgentProof;
 use super::super::{figures, names, words};
 use super::Context;
 use crate::model::network::Language;
-use crate::model::view::AgentView;
+use crate::model::view::{AgentView, PartView, certificate_days_left};
 
 /// A clock further off than this is marked.
 const CLOCK_ERROR_MS_MAX: u64 = 5_000;
@@ -27,6 +28,10 @@ pub struct AgentRow {
     pub samples: String,
     pub clock_error: Option<String>,
     pub clock_wrong: bool,
+    pub inventory: Option<String>,
+    pub inventory_wrong: bool,
+    /// Only where it ends soon.
+    pub certificate: Option<String>,
 }
 
 /// One agent on one day.
@@ -73,10 +78,15 @@ fn agent(c: &Context<'_>, a: &AgentView) -> AgentRow {
         Some(false) => ("down", c.pick("non in linea", "offline")),
         None => ("unknown", c.pick("mai sentito", "never heard")),
     };
+    let (inventory, inventory_wrong) = inventory(c, &a.part);
+    let certificate = certificate(c, a);
     let nothing = AgentProof::default();
     let proof = c.snapshot.proofs.get(&a.site).unwrap_or(&nothing);
     let away = a.online == Some(false);
     AgentRow {
+        inventory,
+        inventory_wrong,
+        certificate,
         notes: notes(c, a, proof),
         filling: proof.missing_batches > 0 && !away,
         newest_sample: proof.newest_sample_at.map(|t| c.clock.age(t, c.language)),
@@ -93,6 +103,31 @@ fn agent(c: &Context<'_>, a: &AgentView) -> AgentRow {
         clock_error: a.clock_error_ms.map(|ms| signed_seconds(c, ms)),
         clock_wrong: a.clock_error_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_ERROR_MS_MAX),
     }
+}
+
+/// Whether the agent follows the newest inventory, and whether staff must act; nothing where it reads a file of its own.
+fn inventory(c: &Context<'_>, part: &PartView) -> (Option<String>, bool) {
+    let (text, wrong) = match part {
+        PartView { key_refused: Some(_), .. } => (c.pick("chiave nuova da accettare", "new key to accept"), true),
+        PartView { refused: Some(why), .. } => {
+            return (Some(format!("{}: {why}", c.pick("rifiutato", "refused"))), true);
+        }
+        PartView { trouble: Some(_), .. } => (c.pick("non inviato del tutto", "not sent in full"), true),
+        PartView { published: None, .. } => return (None, false),
+        PartView { published, in_force, .. } if published == in_force => (c.pick("aggiornato", "up to date"), false),
+        _ => (c.pick("in attesa", "waiting"), false),
+    };
+    let made = part.in_force.map(|revision| c.moment(revision_time(revision)));
+    (Some(made.map_or_else(|| text.to_owned(), |at| format!("{text} ({at})"))), wrong)
+}
+
+/// Days until the agent's certificate for the broker ends, once they are few.
+fn certificate(c: &Context<'_>, a: &AgentView) -> Option<String> {
+    let days = certificate_days_left(a.certificate_expires_at?, c.snapshot.generated_at)?;
+    Some(match c.language {
+        Language::Italian => format!("certificato: scade fra {days} g"),
+        Language::English => format!("certificate: ends in {days} d"),
+    })
 }
 
 /// In words: what is under way, what is lost.
