@@ -26,6 +26,7 @@ const BRANCHES: usize = 4;
 /// Of so many sites one has a target.
 const TARGET_EVERY: usize = 50;
 
+#[expect(clippy::needless_pass_by_value, reason = "made for each call")]
 fn id<T>(text: String, parse: impl Fn(&str) -> Option<T>) -> T {
     parse(&text).expect("a lower-case name")
 }
@@ -150,6 +151,10 @@ fn radio(state: &mut NetworkState, link: usize, at: UnixMillis, mbps: f64) {
     }
 }
 
+/// What it is about, and the capacity of each link, Mbps.
+type Story = (&'static str, fn(usize) -> f64);
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape that the capacity state asks for")]
 fn family(_: &str) -> Option<FamilyFacts> {
     Some(FamilyFacts { duplex: Duplex::Full, verified: true })
 }
@@ -160,7 +165,7 @@ fn main() {
     let mut state = NetworkState::new(Arc::clone(&network), INTERVAL, family);
     let mut engine = Engine::new(AlertSettings::default(), network, Vec::new(), 1).with_interval(INTERVAL);
     let mut now = UnixMillis(1_795_496_400_000);
-    let stories: [(&str, fn(usize) -> f64); 3] = [
+    let stories: [Story; 3] = [
         ("all well", |_| 900.0),
         ("one link in a hundred weak", |n| if n % 100 == 7 { 2.0 } else { 900.0 }),
         ("a trunk down", |n| if n == 1 { 0.0 } else { 900.0 }),
@@ -177,7 +182,7 @@ fn main() {
             let evaluated = start.elapsed();
             let changed = engine.step(now, &view, &state).len();
             if round >= 15 {
-                let judged = start.elapsed() - evaluated;
+                let judged = start.elapsed().saturating_sub(evaluated);
                 println!("{name}: capacity {evaluated:.2?}, alerts {judged:.2?}, {changed} incidents to write");
             }
         }

@@ -210,17 +210,19 @@ impl Batcher {
         health.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                polled = samples.recv() => match polled {
-                    Some(polled) => {
-                        polled.iter().for_each(|sample| closing.see(sample, elapsed()));
-                        open.add(polled);
-                    }
-                    None => break,
-                },
-                _ = health.tick() => open.add(vec![self.own_health()]),
-                () = tokio::time::sleep_until(started + closing.at().since(MonoMillis(0))) => {}
-                () = stop.wait() => break,
+                           polled = samples.recv() => match polled {
+                               Some(polled) => {
+                                   for sample in &polled {
+            closing.see(sample, elapsed());
             }
+                                   open.add(polled);
+                               }
+                               None => break,
+                           },
+                           _ = health.tick() => open.add(vec![self.own_health()]),
+                           () = tokio::time::sleep_until(started + closing.at().since(MonoMillis(0))) => {}
+                           () = stop.wait() => break,
+                       }
             if elapsed() >= closing.at() || open.text.len() >= BATCH_BYTES_MAX {
                 self.hand_over(&mut open, &payloads).await?;
                 closing.closed(elapsed());

@@ -190,7 +190,8 @@ async fn snmpd_that_restarts_is_read_by_the_next_poll() {
         let polled = poller.poll(&*clock).await.unwrap();
         assert!(polled.uptime_secs.get().is_some_and(|secs| secs < 60.0), "{:?}", polled.uptime_secs);
         let after = poller.session.counts();
-        assert!(after.requests - before.requests <= 3, "{before:?} {after:?}");
+        // The Report, its answer, and a device that has restarted is asked anew what it is.
+        assert!(after.requests - before.requests <= 12, "{before:?} {after:?}");
         assert_eq!(after.timeouts, before.timeouts);
     }
 }

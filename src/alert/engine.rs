@@ -75,6 +75,7 @@ pub struct Engine {
 
 impl Engine {
     /// `restored`: every incident document that was kept. `next_number`: at least one more than any number ever given.
+    #[expect(clippy::needless_pass_by_value, reason = "the engine is the owner of its settings")]
     pub fn new(settings: AlertSettings, network: Arc<Network>, restored: Vec<Incident>, next_number: u64) -> Self {
         let given = restored.iter().map(|i| i.number).max().unwrap_or(0);
         let mut scene = Scene::default();

@@ -173,6 +173,7 @@ pub struct Figure {
 /// What the engine needs to go on after a restart, and what mails say besides the figures.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and a key of its own in what is kept")]
 pub struct Detail {
     /// Start of the hold that runs now (to open or to close), moved on by pauses.
     pub hold_from: Option<UnixMillis>,

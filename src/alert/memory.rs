@@ -107,7 +107,7 @@ impl Memory {
         let EdgeId::Link(id) = &link.id else { return false };
         let ends = [&link.near, &link.far];
         let mut changed = false;
-        let channel = ends.iter().filter_map(|end| end.as_ref()?.channel_mhz.get()).next();
+        let channel = ends.iter().find_map(|end| end.as_ref()?.channel_mhz.get());
         if let Some(mhz) = channel {
             let dfs = has_radar_detection(mhz);
             if dfs != self.dfs.contains(id.as_str()) {

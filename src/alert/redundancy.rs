@@ -24,7 +24,8 @@ fn is_down(link: &LinkView) -> bool {
 
 impl Redundancy {
     pub fn of(view: &NetworkView) -> Self {
-        let members: BTreeSet<&str> = view.bundles.values().flat_map(|b| &b.members).map(|id| id.as_str()).collect();
+        let members: BTreeSet<&str> =
+            view.bundles.values().flat_map(|b| &b.members).map(super::super::model::id::LinkId::as_str).collect();
         let carries = |link: &&LinkView| !matches!(&link.id, EdgeId::Link(id) if members.contains(id.as_str()));
         if !view.edges().filter(carries).any(is_down) {
             return Self::default();

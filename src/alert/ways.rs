@@ -26,7 +26,8 @@ struct Ways<'v> {
 
 impl<'v> Ways<'v> {
     fn of(view: &'v NetworkView) -> Self {
-        let members: BTreeSet<&str> = view.bundles.values().flat_map(|b| &b.members).map(|id| id.as_str()).collect();
+        let members: BTreeSet<&str> =
+            view.bundles.values().flat_map(|b| &b.members).map(super::super::model::id::LinkId::as_str).collect();
         let carries = |link: &&LinkView| !matches!(&link.id, EdgeId::Link(id) if members.contains(id.as_str()));
         Self { edges: view.edges().filter(carries).collect() }
     }

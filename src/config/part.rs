@@ -154,8 +154,12 @@ mod tests {
             match &mut credential.access {
                 SnmpAccess::V1 { community } | SnmpAccess::V2c { community } => *community = name("community"),
                 SnmpAccess::V3 { auth, privacy, .. } => {
-                    auth.iter_mut().for_each(|(_, secret)| *secret = name("auth"));
-                    privacy.iter_mut().for_each(|(_, secret)| *secret = name("privacy"));
+                    if let Some((_, secret)) = auth {
+                        *secret = name("auth");
+                    }
+                    if let Some((_, secret)) = privacy {
+                        *secret = name("privacy");
+                    }
                 }
             }
         }

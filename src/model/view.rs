@@ -302,7 +302,7 @@ pub const CERTIFICATE_WARN_BEFORE: Duration = Duration::from_hours(30 * 24);
 /// Whole days until a certificate ends, once they are few enough to report.
 pub fn certificate_days_left(expires_at: UnixMillis, now: UnixMillis) -> Option<u64> {
     let left = expires_at.since(now);
-    (left < CERTIFICATE_WARN_BEFORE).then(|| left.as_secs() / (24 * 3600))
+    (left < CERTIFICATE_WARN_BEFORE).then_some(left.as_secs() / (24 * 3600))
 }
 
 /// How an agent stands with its part of the inventory.

@@ -82,6 +82,11 @@ mod tests {
 
     use super::*;
 
+    async fn echoes(stream: &mut TcpStream) -> bool {
+        let mut byte = [7];
+        stream.write_all(&byte).await.is_ok() && stream.read(&mut byte).await.is_ok_and(|n| n == 1)
+    }
+
     #[tokio::test]
     async fn a_cut_ends_what_is_under_way_and_refuses_what_comes() {
         let echo = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -103,10 +108,6 @@ mod tests {
         let (_stop, shutdown) = Shutdown::new();
         tasks.spawn(async move { gate.run(shutdown).await.unwrap() });
 
-        async fn echoes(stream: &mut TcpStream) -> bool {
-            let mut byte = [7];
-            stream.write_all(&byte).await.is_ok() && stream.read(&mut byte).await.is_ok_and(|n| n == 1)
-        }
         let mut first = TcpStream::connect(way).await.unwrap();
         assert!(echoes(&mut first).await);
         switch.send_replace([site].into());

@@ -51,6 +51,8 @@ pub const SET_ASIDE_PER_MINUTE: u32 = 60;
 /// An agent is told at once what is stored, and then for so long not again: a backlog's worth of answers would cost as
 /// much as the backlog. Its window of 24 batches keeps 100 kbit/s going if it hears twice a second.
 const TELL_PAUSE: Duration = Duration::from_millis(500);
+/// It is told earlier where so many more are stored: half a window, or one that catches up would wait for its answer.
+const UNTOLD_MAX: usize = 16;
 const STORE_PAUSE_MIN: Duration = Duration::from_secs(1);
 const STORE_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Presence that something overwrote is published again, at most so often.
@@ -171,7 +173,7 @@ struct Worker {
     /// When each agent was last told what is stored.
     told_at: BTreeMap<SiteId, Instant>,
     /// Agents of which more is stored than they were told.
-    untold: BTreeSet<SiteId>,
+    untold: BTreeMap<SiteId, usize>,
     /// Away only while a blocking thread has them.
     parts: Parts,
 }
@@ -216,7 +218,7 @@ impl Worker {
             health: InboxHealth::default(),
             presences: Allowance::new(PRESENCES_PER_MINUTE),
             told_at: BTreeMap::new(),
-            untold: BTreeSet::new(),
+            untold: BTreeMap::new(),
             parts: parts.parts,
         })
     }
@@ -225,7 +227,7 @@ impl Worker {
         loop {
             self.show();
             let mut shutdown = self.shutdown.clone();
-            let tell_at = self.untold.iter().filter_map(|agent| self.quiet_until(agent)).min();
+            let tell_at = self.untold.keys().filter_map(|agent| self.quiet_until(agent)).min();
             let event = tokio::select! {
                 () = shutdown.wait() => break,
                 () = sleep_until(tell_at.unwrap_or_else(Instant::now)), if tell_at.is_some() => {
@@ -254,10 +256,12 @@ impl Worker {
         self.told_at.get(agent).map(|at| *at + TELL_PAUSE)
     }
 
-    /// Tells agents what is stored: those that were not told for a while.
+    /// Tells agents what is stored: those that were not told for a while, and those that would soon wait for it.
     async fn tell_stored(&mut self, now: Instant) {
-        let is_due = |agent: &&SiteId| self.quiet_until(agent).is_none_or(|until| until <= now);
-        let due: Vec<SiteId> = self.untold.iter().filter(is_due).cloned().collect();
+        let is_due = |(agent, batches): &(&SiteId, &usize)| {
+            **batches >= UNTOLD_MAX || self.quiet_until(agent).is_none_or(|until| until <= now)
+        };
+        let due: Vec<SiteId> = self.untold.iter().filter(is_due).map(|(agent, _)| agent.clone()).collect();
         for agent in due {
             self.publish_stored(&agent).await;
             self.untold.remove(&agent);
@@ -463,7 +467,7 @@ impl Worker {
         self.keep_conflicting(&judged).await?;
         for one in &judged {
             let agent = &one.arrived.agent;
-            self.untold.insert(agent.clone());
+            *self.untold.entry(agent.clone()).or_default() += 1;
             let Some(track) = self.tracks.get_mut(agent) else { continue };
             match (&one.header, one.outcome) {
                 (Some(header), Some(outcome)) => {

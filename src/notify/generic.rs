@@ -49,9 +49,10 @@ pub fn opened(story: &Story<'_>, from: &str) -> Vec<Block> {
 }
 
 pub fn closed(story: &Story<'_>, from: &str) -> Vec<Block> {
-    let over = match story.italian() {
-        true => format!("{} {}: {}, situazione rientrata.", bold("Risolto:"), story.name(), lower(title(story))),
-        false => format!("{} {}: {} is over.", bold("Resolved:"), story.name(), lower(title(story))),
+    let over = if story.italian() {
+        format!("{} {}: {}, situazione rientrata.", bold("Risolto:"), story.name(), lower(title(story)))
+    } else {
+        format!("{} {}: {} is over.", bold("Resolved:"), story.name(), lower(title(story)))
     };
     vec![Block::Para(over), Block::Lines(vec![story.course()]), Block::Small(story.signature(from))]
 }
@@ -70,24 +71,34 @@ fn figure(story: &Story<'_>) -> Option<String> {
     };
     let value = format!("{} {unit}", number(detail.value_worst.or(detail.value)?));
     Some(match (incident.condition, detail.limit, detail.usual) {
-        (Condition::SignalBelowBaseline, _, Some(usual)) => match story.italian() {
-            true => {
+        (Condition::SignalBelowBaseline, _, Some(usual)) => {
+            if story.italian() {
                 format!("Il livello ricevuto è sceso di {} rispetto al solito ({} dBm).", bold(&value), number(usual))
+            } else {
+                format!("The received level fell by {} from its usual {} dBm.", bold(&value), number(usual))
             }
-            false => format!("The received level fell by {} from its usual {} dBm.", bold(&value), number(usual)),
-        },
-        (Condition::PortBelowUsual, _, Some(usual)) => match story.italian() {
-            true => format!("La porta lavora a {}; di solito a {} {unit}.", bold(&value), number(usual)),
-            false => format!("The port runs at {}; usually at {} {unit}.", bold(&value), number(usual)),
-        },
-        (_, Some(limit), _) => match story.italian() {
-            true => format!("Valore misurato: {} (soglia: {} {unit}).", bold(&value), number(limit)),
-            false => format!("Measured: {} (threshold: {} {unit}).", bold(&value), number(limit)),
-        },
-        (_, None, _) => match story.italian() {
-            true => format!("Valore misurato: {}.", bold(&value)),
-            false => format!("Measured: {}.", bold(&value)),
-        },
+        }
+        (Condition::PortBelowUsual, _, Some(usual)) => {
+            if story.italian() {
+                format!("La porta lavora a {}; di solito a {} {unit}.", bold(&value), number(usual))
+            } else {
+                format!("The port runs at {}; usually at {} {unit}.", bold(&value), number(usual))
+            }
+        }
+        (_, Some(limit), _) => {
+            if story.italian() {
+                format!("Valore misurato: {} (soglia: {} {unit}).", bold(&value), number(limit))
+            } else {
+                format!("Measured: {} (threshold: {} {unit}).", bold(&value), number(limit))
+            }
+        }
+        (_, None, _) => {
+            if story.italian() {
+                format!("Valore misurato: {}.", bold(&value))
+            } else {
+                format!("Measured: {}.", bold(&value))
+            }
+        }
     })
 }
 

@@ -300,6 +300,7 @@ impl Story<'_> {
             .collect()
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each reason, in both languages")]
     fn reason(&self, reason: &Reason) -> Option<String> {
         let db = |value: f64| words::decimal(self.language, value, 0);
         let over = self.incident.closed_at.is_some();

@@ -95,13 +95,13 @@ impl Memories {
                 _ = look.tick() => false,
             };
             looks += 1;
-            if last || looks * LOOK_EVERY.as_secs() >= WRITE_EVERY.as_secs() {
-                if let Some(text) = self.to_write() {
-                    looks = 0;
-                    let path = path.clone();
-                    let written = tokio::task::spawn_blocking(move || write(&path, &text)).await?;
-                    self.note_written(&written);
-                }
+            if (last || looks * LOOK_EVERY.as_secs() >= WRITE_EVERY.as_secs())
+                && let Some(text) = self.to_write()
+            {
+                looks = 0;
+                let path = path.clone();
+                let written = tokio::task::spawn_blocking(move || write(&path, &text)).await?;
+                self.note_written(&written);
             }
             if last {
                 return Ok(());
@@ -178,7 +178,6 @@ mod tests {
         DeviceId::parse(text).unwrap()
     }
 
-    #[expect(clippy::field_reassign_with_default, reason = "its other fields are private")]
     fn memory(variables: usize) -> DeviceMemory {
         let speech = super::super::memory::Speech { version: super::super::access::Version::V1, variables, bulk: None };
         let mut memory = DeviceMemory::default();

@@ -279,7 +279,7 @@ fn act(verb: &str, words: &mut Words<'_>, names: &Names<'_>) -> Result<Change, W
     }
     loop {
         if words.accept("by") {
-            by = words.next("a name")?.to_owned();
+            words.next("a name")?.clone_into(&mut by);
         } else if verb == "acknowledge" && words.accept("ticket") {
             ticket = Some(words.next("a ticket number")?.to_owned());
         } else if verb == "acknowledge" && words.accept("repair-in") {

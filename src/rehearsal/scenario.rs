@@ -254,11 +254,10 @@ fn start(table: &Raw, network: &Network, findings: &mut Findings) -> Option<Unix
     let text = table.text("start")?;
     let zone = jiff::tz::TimeZone::get(&network.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
     let local = text.parse::<jiff::civil::DateTime>().ok().and_then(|local| local.to_zoned(zone).ok());
-    match local {
-        Some(local) => Some(UnixMillis(local.timestamp().as_millisecond())),
-        None => {
-            findings.push(table.error("start", "must be a local time such as \"2026-11-24T10:00\"").found(text));
-            None
-        }
+    if let Some(local) = local {
+        Some(UnixMillis(local.timestamp().as_millisecond()))
+    } else {
+        findings.push(table.error("start", "must be a local time such as \"2026-11-24T10:00\"").found(text));
+        None
     }
 }

@@ -274,7 +274,7 @@ fn who(words: &mut Words<'_>, names: &Names<'_>) -> Result<Who, Wrong> {
             Place::Site(id) => Ok(Who::Key(format!("site:{id}"))),
             _ => Err(Wrong::new("contact must be followed by a site")),
         },
-        address if address.contains('@') => names.staff(address).map(|_| Who::Key(format!("staff:{address}"))),
+        address if address.contains('@') => names.staff(address).map(|()| Who::Key(format!("staff:{address}"))),
         id => names.wisp(id).map(|id| Who::Key(format!("wisp:{id}"))),
     }
 }

@@ -146,7 +146,7 @@ pub fn run(scenario: &Scenario, restarts: &dyn Fn(usize) -> bool) -> Result<Tran
             stage.transcript.say(at, change.to_string());
             stage.change(at, *offset, change)?;
         }
-        if at.as_millis() % scenario.interval.as_millis().max(1) == 0 {
+        if at.as_millis().is_multiple_of(scenario.interval.as_millis().max(1)) {
             stage.measure(at);
         }
         stage.deliver(at);

@@ -27,14 +27,15 @@ pub fn time(at: Duration) -> String {
     let mut text = String::new();
     for (n, unit) in [(days, "d"), (hours % 24, "h"), (minutes, "m"), (seconds, "s")] {
         if n > 0 {
-            text.push_str(&format!("{n}{unit}"));
+            text.push_str(&n.to_string());
+            text.push_str(unit);
         }
     }
     if text.is_empty() { "0m".to_owned() } else { text }
 }
 
-fn told<'t>(transcript: &'t Transcript, number: &u64) -> Option<&'t Told> {
-    transcript.incidents.get(number)
+fn told(transcript: &Transcript, number: u64) -> Option<&Told> {
+    transcript.incidents.get(&number)
 }
 
 fn fits(sent: &Sent, pattern: &Pattern, transcript: &Transcript) -> bool {
@@ -43,7 +44,7 @@ fn fits(sent: &Sent, pattern: &Pattern, transcript: &Transcript) -> bool {
         Who::Staff => sent.to.iter().any(|key| key.starts_with("staff:")),
         Who::Key(key) => sent.to.contains(key),
     };
-    let incidents = || sent.incidents.iter().filter_map(|n| told(transcript, n)).map(|t| &t.last);
+    let incidents = || sent.incidents.iter().filter_map(|n| told(transcript, *n)).map(|t| &t.last);
     to && sent.unsent == pattern.unsent
         && pattern.kind.is_none_or(|kind| kind == sent.kind)
         && pattern.within.is_none_or(|(from, to)| from <= sent.at && sent.at < to)
@@ -126,11 +127,12 @@ fn near(pattern: &Pattern, transcript: &Transcript) -> String {
 }
 
 fn list(found: &[&Sent]) -> String {
-    let mut text: String = found.iter().take(LISTED_MAX).map(|sent| format!("; at {} {sent}", time(sent.at))).collect();
+    let mut lines: Vec<String> =
+        found.iter().take(LISTED_MAX).map(|sent| format!("; at {} {sent}", time(sent.at))).collect();
     if found.len() > LISTED_MAX {
-        text.push_str(&format!("; and {} more", found.len() - LISTED_MAX));
+        lines.push(format!("; and {} more", found.len() - LISTED_MAX));
     }
-    text
+    lines.concat()
 }
 
 fn incident(is: bool, pattern: &IncidentPattern, transcript: &Transcript) -> Option<String> {
@@ -138,7 +140,7 @@ fn incident(is: bool, pattern: &IncidentPattern, transcript: &Transcript) -> Opt
     let same: Vec<&Told> = transcript.incidents.values().filter(about).collect();
     let in_minute = |at: Duration, wanted: Duration| wanted <= at && at < wanted + super::MINUTE;
     let because = |t: &Told, place: &Place| {
-        t.causes.iter().filter_map(|n| told(transcript, n)).any(|cause| place.is(&cause.last.subject))
+        t.causes.iter().filter_map(|n| told(transcript, *n)).any(|cause| place.is(&cause.last.subject))
     };
     let fits = |t: &&&Told| {
         pattern.opens.is_none_or(|wanted| in_minute(t.opened, wanted))
@@ -160,5 +162,5 @@ fn incident(is: bool, pattern: &IncidentPattern, transcript: &Transcript) -> Opt
 }
 
 fn cause_name(transcript: &Transcript, number: u64) -> String {
-    told(transcript, &number).map_or(format!("VED-{number}"), |t| called(&t.last.subject))
+    told(transcript, number).map_or(format!("VED-{number}"), |t| called(&t.last.subject))
 }

@@ -430,7 +430,9 @@ const SCRIPT: [Step; 12] = [
 fn a_fault_at_every_step_loses_nothing_that_was_promised() {
     let run_all = |limits, fault, seed| {
         let mut run = Run::new(limits, fault, seed);
-        SCRIPT.iter().for_each(|step| run.take(step));
+        for step in &SCRIPT {
+            run.take(step);
+        }
         run
     };
     let n_steps = run_all(LARGE, None, 0).disk.0.lock().unwrap().steps;

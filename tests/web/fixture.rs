@@ -13,7 +13,7 @@ use vedetta::model::network::{
 };
 use vedetta::model::view::{
     AgentView, Bounds, Direction, DirectionView, DownReason, EndView, Known, LimitedBy, LinkState, LinkView,
-    NetworkView, ServiceView, SiteDirection, SiteView, TargetState,
+    NetworkView, PartView, ServiceView, SiteDirection, SiteView, TargetState,
 };
 use vedetta::model::{
     BackhaulId, BundleId, DeviceId, EdgeId, LinkId, Missing, NetworkId, Provenance, Reading, ServiceId, SiteId,
@@ -257,8 +257,8 @@ impl Builder {
             backlog_batches: Some(if online { 0 } else { 188 }),
             samples: 412_006,
             clock_error_ms: Some(if online { 120 } else { -7_300 }),
-            part: Default::default(),
-            certificate_expires_at: None,
+            part: PartView { published: Some(1), in_force: Some(1), ..PartView::default() },
+            certificate_expires_at: Some(UnixMillis(NOW.0 + 200 * 24 * 3_600_000)),
         };
         self.view.agents.insert(agent.site.clone(), agent);
     }

@@ -404,7 +404,7 @@ impl World {
                 backlog_batches: None,
                 samples: 1,
                 clock_error_ms: self.clock_error_ms,
-                part: Default::default(),
+                part: crate::model::view::PartView::default(),
                 certificate_expires_at: None,
             };
             view.agents.insert(site("relay"), agent);

@@ -42,6 +42,7 @@ name = "RadioNet (example)"
 email = ["noc@radionet.example", "a@radionet.example"]
 language = "it"
 phone = "0173 000000"
+attach_json = true
 
 [[credential]]
 id = "v1"

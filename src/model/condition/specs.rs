@@ -17,6 +17,7 @@ const DAMPING: Damping = Damping { openings: 5, window: hours(2), quiet: hours(1
 /// What lasts long by nature may not come back the same day as something new.
 const SLOW: Damping = Damping { openings: 3, window: hours(24), quiet: hours(12) };
 
+#[expect(clippy::unnecessary_wraps, reason = "it fills a field that others leave empty")]
 const fn above(
     open: f64,
     close: f64,

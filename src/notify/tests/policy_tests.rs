@@ -1,6 +1,7 @@
 //! The policy on incidents made by hand, and the mails of its notices as golden files.
 
 use super::*;
+use crate::config::settings::Quiet;
 use crate::model::condition::Delivery;
 
 /// A recorded conversation, as if the first mail had gone out at the opening.
@@ -183,7 +184,6 @@ fn quiet_hours_hold_what_can_wait_over_both_changes_of_the_clock() {
         case.incidents[0].since = at(night);
         assert_eq!(case.decide(night).iter().filter(|n| n.kind == NoticeKind::Opened).count(), expected, "{night}");
     };
-    use crate::config::settings::Quiet;
     for (night, morning) in
         [("2026-10-25T05:59:00Z", "2026-10-25T06:00:00Z"), ("2027-03-28T04:59:00Z", "2027-03-28T05:00:00Z")]
     {
@@ -313,9 +313,8 @@ fn notices_read_as_written_down() {
         for incident in rodaggio.incidents.clone() {
             for recipient in [wisp(), Recipient::Staff(0)] {
                 let mut thread = Thread { shadow: true, ..told(&rodaggio.network, &recipient, &incident) };
-                if incident.closed_at.is_some() {
-                    let closed =
-                        Told { at: incident.closed_at.unwrap(), kind: NoticeKind::Closed, ..thread.told[0].clone() };
+                if let Some(at) = incident.closed_at {
+                    let closed = Told { at, kind: NoticeKind::Closed, ..thread.told[0].clone() };
                     thread.told.push(closed);
                 }
                 rodaggio.log.put(thread);

@@ -51,7 +51,9 @@ async fn a_firmware_that_takes_an_object_away_is_named_across_restarts() {
     let mut agent = Agent::new();
     assert_eq!(agent.poll().await.capacity_lost, Lost::new());
     agent.firmware("v2.7.1");
-    CAPACITY.iter().for_each(|oid| agent.remove(oid));
+    for oid in CAPACITY {
+        agent.remove(oid);
+    }
     for _ in 0..2 {
         let polled = agent.poll().await;
         for field in ["capacity_tx_mbps", "capacity_rx_mbps"] {
@@ -64,7 +66,9 @@ async fn a_firmware_that_takes_an_object_away_is_named_across_restarts() {
     agent.firmware("v2.7.2");
     assert_eq!(agent.poll().await.capacity_lost["1"], "v2.7.1");
     agent.firmware("v2.8.0");
-    CAPACITY.iter().for_each(|oid| agent.radio.set(oid, Value::Integer(900_000)));
+    for oid in CAPACITY {
+        agent.radio.set(oid, Value::Integer(900_000));
+    }
     let polled = agent.poll().await;
     assert_eq!(polled.radios[0].reading("capacity_tx_mbps").unwrap().get(), Some(900.0));
     assert_eq!(polled.capacity_lost, Lost::new());
@@ -74,7 +78,9 @@ async fn a_firmware_that_takes_an_object_away_is_named_across_restarts() {
 async fn the_same_firmware_that_lacks_an_object_for_a_while_is_blamed_for_nothing() {
     let mut agent = Agent::new();
     agent.poll().await;
-    CAPACITY.iter().for_each(|oid| agent.remove(oid));
+    for oid in CAPACITY {
+        agent.remove(oid);
+    }
     let polled = agent.poll().await;
     assert_eq!(why(&polled, "capacity_tx_mbps"), Some(Missing::NotOffered));
     assert_eq!(polled.capacity_lost, Lost::new());
@@ -86,7 +92,9 @@ async fn an_object_of_another_type_is_lost_too_and_a_link_that_is_down_is_not() 
     agent.poll().await;
     let whole = agent.radio.objects.clone();
     agent.firmware("v2.7.1");
-    CAPACITY.iter().for_each(|oid| agent.radio.set(oid, Value::Bytes(b"1.9 Gbps".to_vec())));
+    for oid in CAPACITY {
+        agent.radio.set(oid, Value::Bytes(b"1.9 Gbps".to_vec()));
+    }
     assert_eq!(why(&agent.poll().await, "capacity_tx_mbps"), Some(Missing::NoLongerOffered));
 
     let mut agent = Agent { radio: Fake { objects: whole, ..Fake::default() }, file: None, sector: false };

@@ -114,8 +114,11 @@ fn newer_cell(column: u32, row: &Row) -> Oid {
     Oid::of(&[NEWER_STATION, &[column]].concat(), &row.index)
 }
 
+/// The address of a station's row.
+type MacOf = fn(&Row) -> Option<String>;
+
 /// Its stations: those of the known table, else those that only newer firmware has.
-fn stations<'a>(scope: &Scope<'a>) -> (&'a [Row], fn(&Row) -> Option<String>) {
+fn stations<'a>(scope: &Scope<'a>) -> (&'a [Row], MacOf) {
     match scope.rows.of(STATIONS) {
         [] => (scope.rows.of(NEWER), newer_mac),
         rows => (rows, |row| mac_of_arcs(row.index.get(..6)?)),

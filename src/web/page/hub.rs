@@ -11,6 +11,7 @@ use crate::model::view::{AgentView, PartView, certificate_days_left};
 /// A clock further off than this is marked.
 const CLOCK_ERROR_MS_MAX: u64 = 5_000;
 
+#[expect(clippy::struct_excessive_bools, reason = "each marks a cell of its own")]
 pub struct AgentRow {
     pub name: String,
     pub class: &'static str,

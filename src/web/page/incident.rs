@@ -100,9 +100,15 @@ pub fn card(c: &Context<'_>, i: &Incident) -> Card {
         number: i.number,
         class: match (i.state, i.condition) {
             (IncidentState::Closing | IncidentState::Closed, _) => "closing",
-            (_, Condition::LinkDown | Condition::SamplesLost) => "down",
             (_, Condition::OnStandby) => "standby",
-            (_, Condition::DeviceDown | Condition::ServiceUnreachable | Condition::HubBlind) => "down",
+            (
+                _,
+                Condition::LinkDown
+                | Condition::SamplesLost
+                | Condition::DeviceDown
+                | Condition::ServiceUnreachable
+                | Condition::HubBlind,
+            ) => "down",
             _ => "below",
         },
         condition: words::condition(i.condition, c.language),
