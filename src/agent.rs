@@ -1,6 +1,8 @@
 //! Wiring of an agent: probes -> samples -> batches -> spool -> MQTT.
 
 mod closing;
+#[cfg(test)]
+mod room;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
