@@ -190,15 +190,14 @@ impl Worker {
         let (ledger, stored) = tokio::task::spawn_blocking(move || (store.ledger_id(), store.stored_ranges()))
             .await
             .context("reading what is stored was interrupted")?;
-        let mut stored: BTreeMap<SiteId, _> = stored
-            .context("reading what is stored")?
-            .into_iter()
-            .map(|(agent, epoch, ranges)| (agent, (epoch, ranges)))
-            .collect();
+        let mut epochs: BTreeMap<SiteId, Vec<_>> = BTreeMap::new();
+        for (agent, epoch, ranges) in stored.context("reading what is stored")? {
+            epochs.entry(agent).or_default().push((epoch, ranges));
+        }
         let tracks = config
             .agents
             .iter()
-            .map(|agent| (agent.clone(), Track::new(agent.clone(), stored.remove(agent))))
+            .map(|agent| (agent.clone(), Track::new(agent.clone(), epochs.remove(agent).unwrap_or_default())))
             .collect();
         Ok(Self {
             config,

@@ -7,25 +7,25 @@ use uuid::Uuid;
 
 use crate::model::view::{AgentView, PartView};
 use crate::model::{SiteId, UnixMillis};
-use crate::store::StoreOutcome;
+use crate::store::{EPOCHS_MAX, StoreOutcome};
 use crate::wire::batch::BatchHeader;
 use crate::wire::ranges::{RANGES_SENT_MAX, RangeSet};
 use crate::wire::state::{AgentState, Stored};
 
-/// Epochs remembered of one agent: the current one, and some for what arrives late.
-const EPOCHS_MAX: usize = 4;
 /// Ranges remembered of one epoch, in a process: one megabyte. Beyond that the lowest are forgotten; the ledger still
 /// knows what is a repeat.
 const RANGES_MAX: usize = 65_536;
 /// Over how long the smallest delay is taken: DESIGN's ten minutes, minute by minute.
 const CLOCK_WINDOW_MINUTES: i64 = 10;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 struct Epoch {
     number: u64,
     stored: RangeSet,
     /// The highest `first` that the agent gave; 0: it gave none since the hub started.
     first: u64,
+    /// More of it is stored than is remembered here: what is lost of it, only the ledger knows.
+    in_part: bool,
 }
 
 impl Epoch {
@@ -35,6 +35,9 @@ impl Epoch {
     }
 
     fn lost_numbers(&self, over: bool) -> RangeSet {
+        if self.in_part {
+            return RangeSet::new();
+        }
         let end = if over { self.stored.last().map_or(0, |last| last.saturating_add(1)) } else { 0 };
         let mut below = RangeSet::new();
         below.insert_range(1, self.first.max(end).saturating_sub(1));
@@ -56,10 +59,11 @@ pub struct Track {
 }
 
 impl Track {
-    /// `stored` is what the ledger says: the newest epoch and what is stored of it.
-    pub fn new(site: SiteId, stored: Option<(u64, RangeSet)>) -> Self {
-        let epochs = stored.into_iter().map(|(epoch, stored)| Epoch { number: epoch, stored, first: 0 }).collect();
-        Self {
+    /// `stored` is what the ledger says: the newest epochs, the current one last, and what is stored of them.
+    pub fn new(site: SiteId, stored: Vec<(u64, RangeSet)>) -> Self {
+        let forgotten = stored.len().saturating_sub(EPOCHS_MAX);
+        let known = |(number, stored)| Epoch { number, stored, ..Epoch::default() };
+        let mut track = Self {
             view: AgentView {
                 site,
                 online: None,
@@ -76,12 +80,15 @@ impl Track {
                 part: PartView::default(),
                 certificate_expires_at: None,
             },
-            epochs,
+            epochs: stored.into_iter().skip(forgotten).map(known).collect(),
             lost_before: 0,
             conflicts: 0,
             delays: Delays::default(),
             last_received: UnixMillis(0),
-        }
+        };
+        // An earlier run has reported it.
+        track.view.lost_batches = track.sum_lost();
+        track
     }
 
     pub fn view(&self) -> &AgentView {
@@ -108,9 +115,12 @@ impl Track {
             StoreOutcome::Conflict => self.conflicts += 1,
         }
         self.last_received = self.last_received.max(received_at);
-        self.make_current(header.epoch);
+        self.make_current(header.epoch, outcome);
         if let Some(epoch) = self.epochs.back_mut() {
-            epoch.first = epoch.first.max(header.first);
+            if outcome != StoreOutcome::Conflict {
+                // What another agent holds says nothing of this one.
+                epoch.first = epoch.first.max(header.first);
+            }
             epoch.stored.insert(header.seq);
             epoch.stored.keep_highest(RANGES_MAX);
         }
@@ -139,7 +149,7 @@ impl Track {
         self.view.last_batch_at = Some(at);
     }
 
-    fn make_current(&mut self, epoch: u64) {
+    fn make_current(&mut self, epoch: u64, outcome: StoreOutcome) {
         if let Some(at) = self.epochs.iter().position(|e| e.number == epoch) {
             if at + 1 < self.epochs.len() {
                 // An epoch does not come back: this is a clone, or a message that was long under way.
@@ -147,17 +157,23 @@ impl Track {
             }
             return;
         }
-        self.epochs.push_back(Epoch { number: epoch, ..Epoch::default() });
+        // One that is not remembered, and the ledger knows the number: it is long over, and the rest of it is stored.
+        let in_part = outcome != StoreOutcome::Stored;
+        self.epochs.push_back(Epoch { number: epoch, in_part, ..Epoch::default() });
         if self.epochs.len() > EPOCHS_MAX {
             let lost = self.epochs.pop_front().map_or(0, |e| e.lost(true));
             self.lost_before = self.lost_before.saturating_add(lost);
         }
     }
 
-    fn count_lost(&mut self) {
+    fn sum_lost(&self) -> u64 {
         let current = self.epochs.len().saturating_sub(1);
         let each = self.epochs.iter().enumerate().map(|(at, e)| e.lost(at != current));
-        let lost = each.fold(self.lost_before, u64::saturating_add);
+        each.fold(self.lost_before, u64::saturating_add)
+    }
+
+    fn count_lost(&mut self) {
+        let lost = self.sum_lost();
         if lost > self.view.lost_batches {
             tracing::error!(
                 agent = %self.view.site,
@@ -185,6 +201,12 @@ impl Track {
     pub(super) fn lost(&self) -> Vec<(u64, RangeSet)> {
         let current = self.epochs.len().saturating_sub(1);
         self.epochs.iter().enumerate().map(|(at, e)| (e.number, e.lost_numbers(at != current))).collect()
+    }
+
+    /// All that decides what it says from here on.
+    #[cfg(test)]
+    pub(super) fn knowledge(&self) -> impl std::hash::Hash + '_ {
+        (&self.epochs, self.lost_before)
     }
 
     /// What to tell the agent: of the epoch that it used last.
@@ -234,7 +256,7 @@ mod tests {
     const LEDGER: Uuid = Uuid::from_u128(1);
 
     fn track() -> Track {
-        Track::new(SiteId::parse("murazzano").unwrap(), None)
+        Track::new(SiteId::parse("murazzano").unwrap(), Vec::new())
     }
 
     fn header(epoch: u64, seq: u64, first: u64) -> BatchHeader {
@@ -274,10 +296,33 @@ mod tests {
     #[test]
     fn what_the_ledger_says_is_the_beginning() {
         let known = [(1, 5)].into_iter().collect();
-        let mut track = Track::new(SiteId::parse("murazzano").unwrap(), Some((7, known)));
+        let mut track = Track::new(SiteId::parse("murazzano").unwrap(), vec![(7, known)]);
         assert_eq!(track.stored(LEDGER).unwrap().ranges.ranges(), [(1, 5)]);
         store(&mut track, 7, 6, 6);
         assert_eq!((track.view().lost_batches, track.stored(LEDGER).unwrap().ranges.len()), (0, 6));
+    }
+
+    #[test]
+    fn a_late_batch_of_an_epoch_before_the_restart_is_no_loss() {
+        let known = |ranges: &[(u64, u64)]| ranges.iter().copied().collect::<RangeSet>();
+        let epochs = vec![(6, known(&[(1, 9)])), (7, known(&[(1, 2), (4, 5)])), (8, known(&[(1, 3)]))];
+        let mut track = Track::new(SiteId::parse("murazzano").unwrap(), epochs);
+        // Number 3 of epoch 7 is lost, and stays so.
+        assert_eq!(track.view().lost_batches, 1);
+        let mut late = |epoch, seq, outcome, expected| {
+            track.outcome(&header(epoch, seq, seq), outcome, 10, UnixMillis(1));
+            assert_eq!(track.view().lost_batches, expected, "{epoch} {seq} {outcome:?}");
+        };
+        late(6, 9, StoreOutcome::Duplicate, 1);
+        late(8, 4, StoreOutcome::Stored, 1);
+        // Older than what is remembered: the ledger has it, and knows what is lost of it.
+        late(2, 5, StoreOutcome::Duplicate, 1);
+        late(8, 5, StoreOutcome::Stored, 1);
+        // A late one that was never stored, in a ledger put back from a backup.
+        late(7, 3, StoreOutcome::Stored, 0);
+        late(8, 7, StoreOutcome::Stored, 1);
+        // Another agent of this name holds nothing from 20 on: that is no word of this one.
+        late(8, 20, StoreOutcome::Conflict, 1);
     }
 
     #[test]

@@ -401,7 +401,7 @@ impl BatchStore for Ledger {
                 if agent == OWN_AGENT {
                     return;
                 }
-                if all.last().is_none_or(|(known, ..)| known.as_str() != agent) {
+                if all.last().is_none_or(|(known, of, _)| known.as_str() != agent || *of != epoch) {
                     let Ok(agent) = SiteId::parse(agent) else { return };
                     all.push((agent, epoch, RangeSet::default()));
                 }

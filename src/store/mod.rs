@@ -63,6 +63,9 @@ pub enum StoreError {
     Database { step: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
+/// Epochs of one agent that matter: the current one, and some for what arrives late.
+pub const EPOCHS_MAX: usize = 4;
+
 /// Where batches become durable. Calls block: use a blocking task.
 pub trait BatchStore: Send + Sync {
     /// Changes only when the ledger is a new one, or an old copy put back: agents then send everything that they still hold.
@@ -71,7 +74,8 @@ pub trait BatchStore: Send + Sync {
     /// Stores all in one transaction, durable on return; one outcome for each batch, in order.
     fn store(&self, batches: &[IncomingBatch]) -> Result<Vec<StoreOutcome>, StoreError>;
 
-    /// Of each agent: its newest epoch and the sequence numbers of it that are stored.
+    /// Of each agent: its newest epochs, at most [`EPOCHS_MAX`], and the sequence numbers of them that are stored. Those of
+    /// one agent follow each other, the newest last.
     fn stored_ranges(&self) -> Result<Vec<(SiteId, u64, RangeSet)>, StoreError>;
 
     /// Keeps a message that did not parse, for a person to look at; bounded, the oldest go first.

@@ -19,7 +19,8 @@ pub struct MemoryStore {
 struct Inner {
     ledger: Uuid,
     batches: BTreeMap<(String, u64, u64), IncomingBatch>,
-    newest: BTreeMap<String, u64>,
+    /// In order of first appearance.
+    epochs: Vec<(String, u64)>,
     documents: BTreeMap<(String, String), String>,
     set_aside: Vec<(String, String)>,
     fails: bool,
@@ -88,7 +89,10 @@ impl BatchStore for MemoryStore {
                 Some(known) if known.crc == batch.crc => StoreOutcome::Duplicate,
                 Some(_) => StoreOutcome::Conflict,
                 None => {
-                    inner.newest.insert(batch.agent.to_string(), batch.epoch);
+                    let epoch = (batch.agent.to_string(), batch.epoch);
+                    if !inner.epochs.contains(&epoch) {
+                        inner.epochs.push(epoch);
+                    }
                     inner.batches.insert(key, batch.clone());
                     StoreOutcome::Stored
                 }
@@ -106,10 +110,12 @@ impl BatchStore for MemoryStore {
         let ranges = |agent: &str, epoch: u64| {
             inner.batches.keys().filter(|(a, e, _)| a == agent && *e == epoch).map(|(_, _, seq)| *seq).collect()
         };
-        Ok(inner
-            .newest
-            .iter()
-            .map(|(agent, epoch)| (SiteId::parse(agent).unwrap(), *epoch, ranges(agent, *epoch)))
+        let mut epochs = inner.epochs.clone();
+        // Stable: the newest of each agent stays the last.
+        epochs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(epochs
+            .into_iter()
+            .map(|(agent, epoch)| (SiteId::parse(&agent).unwrap(), epoch, ranges(&agent, epoch)))
             .collect())
     }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use super::super::{BatchOrigin, IncomingBatch, StoreOutcome};
+use super::super::{BatchOrigin, EPOCHS_MAX, IncomingBatch, StoreOutcome};
 use super::place::{self, Place};
 use super::proof::{self, Calendar};
 use super::{OWN_AGENT, StoredBatch};
@@ -139,14 +139,14 @@ pub fn last_seq(conn: &Connection, agent: &SiteId, epoch: u64) -> Result<u64> {
     Ok(last.unwrap_or(0) as u64)
 }
 
-/// Of each agent's newest epoch, the ranges: agent, epoch, first, last; in order.
+/// Of each agent's newest epochs, the newest last, the ranges: agent, epoch, first, last; in order.
 pub fn newest_ranges(conn: &Connection, mut each: impl FnMut(&str, u64, (u64, u64))) -> Result<()> {
     let mut statement = conn.prepare_cached(
         "SELECT e.agent, e.epoch, r.first, r.last FROM epochs e JOIN ranges r ON r.epoch_id = e.id
-         WHERE e.id = (SELECT max(n.id) FROM epochs n WHERE n.agent = e.agent)
-         ORDER BY e.agent, r.first",
+         WHERE e.id IN (SELECT n.id FROM epochs n WHERE n.agent = e.agent ORDER BY n.id DESC LIMIT ?1)
+         ORDER BY e.agent, e.id, r.first",
     )?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query([EPOCHS_MAX as i64])?;
     while let Some(row) = rows.next()? {
         let agent: String = row.get(0)?;
         let number = |column| row.get::<_, i64>(column).map(|n| n as u64);

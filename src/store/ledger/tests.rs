@@ -80,13 +80,19 @@ fn the_whole_range_of_numbers_is_kept() {
 }
 
 #[test]
-fn stored_ranges_are_of_the_newest_epoch() {
+fn stored_ranges_are_of_the_newest_epochs() {
     let (_dir, ledger) = ledger();
     // Epochs are random: the newest is the one that appeared last.
     for (agent, epoch, seq) in [("b", 9, 1), ("a", 5, 1), ("b", 2, 1), ("b", 9, 2), ("b", 2, 4)] {
         store_one(&ledger, &batch(agent, epoch, seq));
     }
-    assert_eq!(ranges(&ledger), [("a".to_owned(), 5, vec![(1, 1)]), ("b".to_owned(), 2, vec![(1, 1), (4, 4)])]);
+    let of = |agent: &str, epoch, ranges: &[(u64, u64)]| (agent.to_owned(), epoch, ranges.to_vec());
+    assert_eq!(ranges(&ledger), [of("a", 5, &[(1, 1)]), of("b", 9, &[(1, 2)]), of("b", 2, &[(1, 1), (4, 4)])]);
+    for epoch in [30, 20, 10] {
+        store_one(&ledger, &batch("b", epoch, 1));
+    }
+    let epochs: Vec<u64> = ranges(&ledger).into_iter().filter(|(agent, ..)| agent == "b").map(|(_, e, _)| e).collect();
+    assert_eq!(epochs, [2, 30, 20, 10]);
 }
 
 #[test]
