@@ -1,12 +1,9 @@
 //! Wiring of an agent: probes -> samples -> batches -> spool -> MQTT.
 
 mod closing;
-<<<<<<< HEAD
 pub mod part;
-=======
 #[cfg(test)]
 mod room;
->>>>>>> spool
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,10 +1,10 @@
-//! A hub as it is started, with two open incidents in its ledger: a signed link changes what it may and nothing else, and `vedetta incidents` and `vedetta rodaggio` talk to the same hub. Its
-//! broker is away, so that nothing is measured and both incidents stay open.
+//! A hub as it is started, with two open incidents in its ledger: a signed link changes what it may and nothing else,
+//! and `vedetta incidents` and `vedetta rodaggio` talk to the same hub. Its broker is away, so that nothing is measured
+//! and both incidents stay open.
 #![cfg(feature = "hub")]
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 #[path = "web/fixture.rs"]
-#[allow(dead_code, reason = "only its incidents are used")]
 mod fixture;
 mod support;
 

@@ -1,5 +1,6 @@
 //! The scenarios that we ship: each goes as it expects, and a restart of the hub at any moment of any of them changes
 //! no mail. The short run restarts each many times in one run; `VEDETTA_FULL=1` tries every moment by itself.
+#![cfg(feature = "hub")]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -16,9 +16,12 @@ use vedetta::probe::access::Access;
 use vedetta::probe::command::{ProbeError, ProbeOptions, ProbeReport, probe};
 use vedetta::probe::snmp::SnmpError;
 
+/// Its name, and how it is authenticated and encrypted, as snmpd says it and as we do.
+type User = (&'static str, (&'static str, AuthProtocol), (&'static str, PrivProtocol));
+
 /// Users of every protocol that Debian's snmpd has: with AES-192 and AES-256, their keys longer than the digest of SHA-1
 /// among them.
-const USERS: [(&str, (&str, AuthProtocol), (&str, PrivProtocol)); 9] = [
+const USERS: [User; 9] = [
     ("md5-des", ("MD5", AuthProtocol::Md5), ("DES", PrivProtocol::Des)),
     ("sha-des", ("SHA", AuthProtocol::Sha1), ("DES", PrivProtocol::Des)),
     ("sha224-aes", ("SHA-224", AuthProtocol::Sha224), ("AES", PrivProtocol::Aes128)),

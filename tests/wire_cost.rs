@@ -7,6 +7,7 @@
 mod delivery;
 mod support;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
@@ -223,7 +224,8 @@ fn spool_of_a_day(dir: &Path) {
             for radio in 0..10 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let (a, b, c) = (state >> 60, (state >> 40) % 1000, (state >> 20) % 100_000);
-                text += &format!("radio,site=poggio,radio={radio} rsl_dbm=-{b},snr_db={a},rx_bytes_total={c} {n}\n");
+                writeln!(text, "radio,site=poggio,radio={radio} rsl_dbm=-{b},snr_db={a},rx_bytes_total={c} {n}")
+                    .unwrap();
             }
             NewBatch { packed: pack(text.as_bytes()).unwrap(), n_samples: 10, origin: origin(n) }
         })

@@ -26,6 +26,7 @@ pub struct Bridges {
 }
 
 /// Nodes that stay connected with `root` whichever single way closes.
+#[cfg(feature = "hub")]
 pub fn survivors(n_nodes: usize, ways: &[Way], root: usize) -> Vec<bool> {
     let bridges = Bridges::of(n_nodes, ways);
     let mut adjacency: Vec<Vec<usize>> = vec![Vec::new(); n_nodes];

@@ -219,7 +219,7 @@ impl Inflight {
     }
 
     /// The same at another time: `now` becomes 0, and what is due stays due. A search over states meets fewer of them.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "hub"))]
     pub(super) fn rebase(&mut self, now: MonoMillis) {
         for flight in self.flights.values_mut() {
             flight.resend_at = MonoMillis(flight.resend_at.0.saturating_sub(now.0));

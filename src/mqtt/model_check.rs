@@ -405,11 +405,7 @@ impl World {
             return false;
         }
         self.ids += 1;
-<<<<<<< HEAD
-        let track = Track::new(SiteId::parse("colle").expect("an id"), self.ledger.epochs.last().cloned());
-=======
-        let track = Track::new(SiteId::parse("colle").unwrap(), self.ledger.epochs.clone());
->>>>>>> spool
+        let track = Track::new(SiteId::parse("colle").expect("an id"), self.ledger.epochs.clone());
         let boot = Uuid::from_u128(u128::from(self.ids));
         self.hub = Some(Hub { boot, session: 0, online: false, track, unreported: false });
         true

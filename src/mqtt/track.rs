@@ -203,12 +203,6 @@ impl Track {
         self.epochs.iter().enumerate().map(|(at, e)| (e.number, e.lost_numbers(at != current))).collect()
     }
 
-    /// All that decides what it says from here on.
-    #[cfg(test)]
-    pub(super) fn knowledge(&self) -> impl std::hash::Hash + '_ {
-        (&self.epochs, self.lost_before)
-    }
-
     /// What to tell the agent: of the epoch that it used last.
     pub fn stored(&self, ledger: Uuid) -> Option<Stored> {
         let epoch = self.epochs.back()?;

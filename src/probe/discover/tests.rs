@@ -1,4 +1,6 @@
+#[cfg(feature = "sim")]
 use super::inventory::Draft;
+#[cfg(feature = "sim")]
 use super::pair::pair;
 use super::*;
 use crate::config::secret::Secret;
