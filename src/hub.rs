@@ -159,7 +159,7 @@ impl HubApp {
             public_url: settings.web.public_url.clone(),
             desk: Some(Desk { requests: desk_in, token, links: links.clone(), proxies: settings.web.proxies.clone() }),
         };
-        tasks.spawn("page", web::serve(listener, web, shutdown.clone()));
+        tasks.spawn("page", page(listener, web, shutdown.clone()));
         tasks.spawn("pruning", prune(ledger.clone(), clock.clone(), shutdown.clone()));
 
         let parts = LookoutParts {
@@ -178,6 +178,16 @@ impl HubApp {
         tasks.spawn("lookout", Lookout::new(parts, evaluator).run(events, shutdown.clone()));
         tasks.run(shutdown).await
     }
+}
+
+/// Serves the page from the first evaluation on: before it, "no open incident" would be invented. Whoever asks earlier
+/// waits in the listener's queue.
+async fn page(listener: TcpListener, mut web: WebState, mut shutdown: Shutdown) -> anyhow::Result<()> {
+    tokio::select! {
+        () = shutdown.wait() => return Ok(()),
+        looked = web.snapshots.changed() => looked.context("the hub's loop ended before its first evaluation")?,
+    }
+    web::serve(listener, web, shutdown).await
 }
 
 /// Tells the journal who gets mails.
@@ -200,7 +210,7 @@ fn tell_of_rodaggio(teller: &Teller, settings: &HubSettings, network: &Network, 
     }
 }
 
-/// What the page shows before the first evaluation.
+/// The picture before the first evaluation; the page waits for that one.
 fn first_snapshot(parts: &HubParts, now: UnixMillis) -> Snapshot {
     Snapshot {
         network: parts.network.clone(),
