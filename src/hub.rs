@@ -6,6 +6,7 @@ pub mod keys;
 mod late;
 pub mod lookout;
 mod proof;
+pub mod roller;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::{notify, web, wire};
 
 use evaluator::{Evaluator, REPLAY, Replayed};
 use lookout::{Lookout, LookoutParts};
+use roller::Roller;
 
 /// Batches on their way from the inbox to the picture. When it is full the inbox waits, and MQTT with it.
 const QUEUE_EVENTS_MAX: usize = 256;
@@ -153,7 +155,18 @@ impl HubApp {
             tasks.spawn("outbox", outbox);
             health.push(rx);
         }
+        let (tx, rx) = watch::channel(PartHealth { name: "history", ok: true, ..PartHealth::default() });
+        let roller = Roller {
+            ledger: ledger.clone(),
+            network: network.clone(),
+            poll_interval: settings.poll_interval,
+            clock: clock.clone(),
+            health: tx,
+        };
+        tasks.spawn("history", roller.run(shutdown.clone()));
+        health.push(rx);
         let web = WebState {
+            ledger: Some(ledger.clone()),
             snapshots: snapshots.subscribe(),
             default_language: settings.web.language,
             public_url: settings.web.public_url.clone(),

@@ -43,6 +43,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::model::network::Language;
 use crate::runtime::tasks::Shutdown;
+use crate::store::ledger::Ledger;
 use snapshot::Snapshot;
 
 /// Event streams at once: browsers that watch. Beyond it a browser gets 503 and falls back to asking every 10 s.
@@ -66,6 +67,8 @@ pub struct WebState {
     pub public_url: Option<String>,
     /// How changes and histories reach the hub's loop; without it there are none.
     pub desk: Option<desk::Desk>,
+    /// Where charts come from; without it there are none.
+    pub ledger: Option<Arc<Ledger>>,
 }
 
 /// [`WebState`] with what all requests share.

@@ -444,6 +444,7 @@ pub fn part(name: &str, l: Language) -> &str {
         "mail" => pick(l, "Posta", "Mail"),
         "ledger" => pick(l, "Registro (ledger)", "Ledger"),
         "certificates" => pick(l, "Certificati", "Certificates"),
+        "history" => pick(l, "Andamenti (medie)", "History (averages)"),
         other => other,
     }
 }
