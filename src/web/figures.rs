@@ -74,7 +74,8 @@ impl LocalClock {
         Self { zone: TimeZone::get(time_zone).unwrap_or(TimeZone::UTC), now }
     }
 
-    fn zoned(&self, at: UnixMillis) -> Zoned {
+    /// The instant in the network's zone.
+    pub fn zoned(&self, at: UnixMillis) -> Zoned {
         // RFC 3339 has neither years before 0 nor after 9999; an instant before 1970 is a clock that was never set.
         Timestamp::from_millisecond(at.0.max(0)).unwrap_or(Timestamp::MAX).to_zoned(self.zone.clone())
     }
@@ -111,17 +112,27 @@ impl LocalClock {
     }
 }
 
+/// `nov`: the month of a day.
+pub fn month(day: jiff::civil::Date, language: Language) -> &'static str {
+    let months = match language {
+        Language::Italian => MONTHS_IT,
+        Language::English => MONTHS_EN,
+    };
+    months.get(usize::from(day.month().unsigned_abs()).saturating_sub(1)).copied().unwrap_or("")
+}
+
+/// `23 nov`.
+pub fn day(day: jiff::civil::Date, language: Language) -> String {
+    format!("{} {}", day.day(), month(day, language))
+}
+
 /// The shortest unmistakable form of `at`, read at `now`, both in one zone.
 pub fn moment(at: jiff::civil::DateTime, now: jiff::civil::DateTime, language: Language) -> String {
     let time = format!("{:02}:{:02}", at.hour(), at.minute());
     if at.date() == now.date() {
         return time;
     }
-    let months = match language {
-        Language::Italian => MONTHS_IT,
-        Language::English => MONTHS_EN,
-    };
-    let month = months.get(usize::from(at.month().unsigned_abs()).saturating_sub(1)).copied().unwrap_or("");
+    let month = month(at.date(), language);
     if at.year() == now.year() {
         format!("{} {month} {time}", at.day())
     } else {

@@ -1,5 +1,6 @@
 //! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`] and [`forms`].
 //!
+//! `/links/ID`, `/backhauls/ID` one link with its charts, `/api/v1/links/ID/series` what they are drawn from,
 //! `/` page (`/delivery`: its part about data collection), `/i/…` one incident, `/l/…` the same by an operator's signed link, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
 //!
@@ -21,6 +22,7 @@ pub mod map;
 pub mod metrics;
 pub mod names;
 pub mod page;
+mod series;
 pub mod snapshot;
 pub mod status;
 pub mod summary;
@@ -113,6 +115,10 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
         .route("/fragment", get(fragment))
         .merge(forms)
         .route("/delivery", get(delivery))
+        .route("/links/{id}", get(series::link_page))
+        .route("/backhauls/{id}", get(series::backhaul_page))
+        .route("/api/v1/links/{id}/series", get(series::of_link))
+        .route("/api/v1/backhauls/{id}/series", get(series::of_backhaul))
         .route("/assets/{name}", get(asset))
         .route("/favicon.ico", get(|| asset(Path("icon.svg".to_owned()))))
         .route("/api/v1/status", get(status))

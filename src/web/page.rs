@@ -5,9 +5,11 @@
 
 mod case;
 mod drawing;
+pub mod edge;
 mod hub;
 mod incident;
 mod link;
+mod plot;
 pub mod sheet;
 mod site;
 

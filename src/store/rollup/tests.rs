@@ -69,7 +69,9 @@ proptest! {
     ) {
         let gathered = |values: &[i64]| {
             let mut sum = Figures::default();
-            values.iter().for_each(|v| sum.add(&Figures::one(*v)));
+            for value in values {
+                sum.add(&Figures::one(*value));
+            }
             sum
         };
         let split = split.min(values.len());

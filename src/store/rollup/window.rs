@@ -106,12 +106,14 @@ impl Window {
     /// Its points, of what the buckets hold.
     pub fn points(&self, zone: &TimeZone, rolled: &BTreeMap<i64, Figures>) -> Vec<Point> {
         let start = |point: i64| self.step.start(zone, point * self.group);
+        let mut from = start(self.first);
         let point = |n: i64| {
             let mut figures: Option<Figures> = None;
             for (_, some) in rolled.range(n * self.group..(n + 1) * self.group) {
                 figures.get_or_insert_default().add(some);
             }
-            Point { from: start(n), to: start(n + 1), figures }
+            let to = start(n + 1);
+            Point { from: std::mem::replace(&mut from, to), to, figures }
         };
         (self.first..=self.last).map(point).collect()
     }
