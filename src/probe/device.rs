@@ -262,7 +262,7 @@ impl<S: SnmpGet> Poller<S> {
         let known = self.known.as_mut().expect("a poll asks only after learning");
         let scope = self.manner.scope(&known.rows);
         let family = known.identity.family;
-        let Decoded { mut radios, power, stale, suspect } = (family.decode)(answers, &scope);
+        let Decoded { mut radios, power, stale, suspect } = family.read(answers, &scope);
         for radio in &mut radios {
             let Some(octets) = radio.octets else { continue };
             let rates = known.rates.entry(radio.tag.clone()).or_default();

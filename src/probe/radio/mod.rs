@@ -196,6 +196,19 @@ impl Family {
     pub fn verified(&self) -> bool {
         self.checked == Checked::Recording
     }
+
+    /// What its answers say. A device that the inventory calls a sector may be read by a family that knows one peer
+    /// only, and tells that one's address: it is left out unless the peer is ours.
+    pub fn read(&self, answers: &Answers, scope: &Scope<'_>) -> Decoded {
+        let mut decoded = (self.decode)(answers, scope);
+        if scope.sector && !scope.everybody {
+            for radio in &mut decoded.radios {
+                let ours = |mac: &String| scope.peers.contains(mac) || scope.peers.contains(&radio.tag);
+                radio.peer = radio.peer.take().filter(ours);
+            }
+        }
+        decoded
+    }
 }
 
 impl std::fmt::Debug for Family {
