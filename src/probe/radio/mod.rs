@@ -582,6 +582,8 @@ pub fn gate(family: &Family, radio: &mut Radio) {
             "sinr_db" => (-23.0, 40.0),
             "tx_power_dbm" => (-40.0, 45.0),
             field if field.ends_with("_percent") => (0.0, 100.0),
+            // An agent that takes a counter for a signed number.
+            field if field.ends_with("_total") || field.ends_with("_count") => (0.0, f64::INFINITY),
             // No terrestrial link is longer: the curve of the Earth ends them before.
             "distance_meters" => (0.0, 300_000.0),
             _ => continue,

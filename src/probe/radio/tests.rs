@@ -1,3 +1,5 @@
+mod answer_path;
+mod bad_input;
 mod cambium;
 mod docs;
 mod files;
