@@ -90,7 +90,7 @@ async fn getbulk_is_tried_again_after_a_restart_and_after_a_day() {
         poller.session.bulk_again
     };
     assert_eq!(again(Duration::from_hours(23), 9_000_000).await, 0, "less than a day is not");
-    assert_eq!(again(Duration::from_hours(1), 9_400_000).await, 1, "a day is enough");
+    assert_eq!(again(Duration::from_mins(61), 9_400_000).await, 1, "a day is enough");
     assert_eq!(again(Duration::from_hours(2), 9_800_000).await, 1);
     assert_eq!(again(Duration::from_hours(1), 500).await, 2, "it has restarted, perhaps with another firmware");
     assert_eq!(again(Duration::from_hours(23), 8_000_000).await, 2, "a day since the restart");

@@ -93,6 +93,7 @@ async fn wrong_types_are_malformed_and_exceptions_not_offered() {
 #[tokio::test]
 async fn negative_counters_are_no_counts_and_no_rates() {
     let polled = af60(|round, radio| {
+        radio.set(&format!("{IF}.5.4"), Value::Gauge32(100_000_000));
         radio.set(&format!("{IF}.10.4"), Value::Integer(-1000 * (round as i32 + 1)));
         radio.set(&format!("{IF}.14.4"), Value::Integer(-3));
         radio.set(&peer(9), Value::Integer(-1));
