@@ -249,11 +249,15 @@ fn the_hubs_own_figures_are_batches_of_a_name_of_their_own() {
     assert_eq!(store_one(&ledger, &batch(OWN_AGENT, 0, 9)), StoreOutcome::Conflict);
 }
 
+fn aside(agent: &str, reason: &str, payload: &[u8], at: i64) -> SetAside {
+    SetAside { at: UnixMillis(at), agent: agent.into(), reason: reason.into(), payload: payload.into() }
+}
+
 #[test]
 fn what_is_set_aside_is_bounded_and_the_oldest_go_first() {
     let (_dir, ledger) = ledger();
     for n in 0..=SET_ASIDE_COUNT_MAX {
-        ledger.set_aside("a", &format!("reason {n}"), b"payload", UnixMillis(n as i64)).unwrap();
+        ledger.set_aside(&[aside("a", &format!("reason {n}"), b"payload", n as i64)]).unwrap();
     }
     let stats = ledger.stats().unwrap();
     assert_eq!((stats.set_aside, stats.set_aside_total), (1000, 1001));
@@ -261,9 +265,8 @@ fn what_is_set_aside_is_bounded_and_the_oldest_go_first() {
     assert_eq!((messages[0].reason.as_str(), messages[999].reason.as_str()), ("reason 1000", "reason 1"));
 
     let large = vec![1; 10 * SET_ASIDE_PAYLOAD_MAX];
-    for n in 0..300 {
-        ledger.set_aside("è".repeat(999).as_str(), "è".repeat(999).as_str(), &large, UnixMillis(n)).unwrap();
-    }
+    let all: Vec<_> = (0..300).map(|n| aside(&"è".repeat(999), &"è".repeat(999), &large, n)).collect();
+    ledger.set_aside(&all).unwrap();
     let messages = ledger.set_aside_messages(2000).unwrap();
     assert_eq!(messages.len(), SET_ASIDE_BYTES_MAX / SET_ASIDE_PAYLOAD_MAX);
     assert_eq!(messages[0].payload.len(), SET_ASIDE_PAYLOAD_MAX);
@@ -289,7 +292,7 @@ fn followers_hear_of_new_rows_only() {
     assert!(newest.has_changed().unwrap());
     assert_eq!(*newest.borrow_and_update(), 1);
     store_one(&ledger, &batch("a", 1, 1));
-    ledger.set_aside("a", "reason", b"", UnixMillis(0)).unwrap();
+    ledger.set_aside(&[aside("a", "reason", b"", 0)]).unwrap();
     assert!(!newest.has_changed().unwrap());
 }
 
