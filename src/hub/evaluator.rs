@@ -86,6 +86,14 @@ pub fn restored_engine(
         .with_memory(memory))
 }
 
+/// What the inbox knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard<'a> {
+    pub agents: &'a BTreeMap<SiteId, AgentView>,
+    /// End of the validity of the hub's own certificate.
+    pub certificate_expires_at: Option<UnixMillis>,
+}
+
 /// What one evaluation found.
 pub struct Evaluated {
     pub view: NetworkView,
@@ -171,13 +179,15 @@ impl Evaluator {
     }
 
     /// Goes on to `now`: judges the picture and decides what is written and told. `mono` never jumps.
-    pub fn evaluate(&mut self, now: UnixMillis, mono: MonoMillis, agents: &BTreeMap<SiteId, AgentView>) -> Evaluated {
+    pub fn evaluate(&mut self, now: UnixMillis, mono: MonoMillis, heard: Heard<'_>) -> Evaluated {
         let jumped_ms = self.own_clock.look(now, mono);
         if let Some(ms) = jumped_ms {
             self.clock_was_set(now, ms);
         }
         let mut view = self.state.evaluate(now);
-        view.agents.clone_from(agents);
+        view.agents.clone_from(heard.agents);
+        view.hub_certificate_expires_at = heard.certificate_expires_at;
+        view.backups.clone_from(&self.teller.desk.backups);
         view.blind_since = self.blind_since(now);
         let before = self.engine.incidents();
         let changed = self.engine.step(now, &view, &self.state);

@@ -406,6 +406,7 @@ impl World {
                 clock_error_ms: self.clock_error_ms,
                 part: crate::model::view::PartView::default(),
                 certificate_expires_at: None,
+                cloned_at: None,
             };
             view.agents.insert(site("relay"), agent);
         }
