@@ -1,8 +1,8 @@
 //! Whether a backup job gets done: from what it has said, and from what its site can send. `[P]`
 //!
 //! **What a job says** (start, finish, fail) decides once it has ever said anything: a start that is missed, a finish
-//! that is missed, each after its own grace, and a failure. Such an incident ends when a run finishes, not when the
-//! next night begins. A job that was never heard may not have been set up yet.
+//! that is missed, each after its own grace, and a failure. A start may come late; what missed its window is over when
+//! a run finishes, not when the next night begins. A job that was never heard may not have been set up yet.
 //!
 //! **What fits** is arithmetic: size over capacity against the time that is left. A job that gets less than all of the
 //! capacity takes longer, so "does not fit" is certain and "fits" is the best case. Capacity that is not known is not

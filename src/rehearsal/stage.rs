@@ -381,7 +381,7 @@ impl<'s> Stage<'s> {
     }
 
     fn note(&mut self, at: Duration, incident: &Incident) {
-        if !incident.is_opened() || incident.number == 0 {
+        if incident.number == 0 {
             return;
         }
         let number = incident.number;

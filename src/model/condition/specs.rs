@@ -383,8 +383,8 @@ pub static SPECS: [Spec; 22] = [
         severity: Severity::Minor,
         delivery: Delivery::AtOnce,
         tells_operator: false,
-        title_it: "Il backup non finirà in tempo",
-        title_en: "Backup will not finish in time",
+        title_it: "Backup a rischio",
+        title_en: "Backup at risk",
         meaning: "A backup job of this size does not fit into its window at the capacity that there is; or a job that \
                   says how it goes ([backups.md](backups.md)) has missed its start or its finish, or has failed.",
         why: "What does not fit is told from ten hours before the window on: then it can still be moved. It is told \
