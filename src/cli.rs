@@ -81,6 +81,9 @@ enum Command {
     /// Which operators get mails: running in, and switching them on one by one
     #[cfg(feature = "hub")]
     Rodaggio(desk::RodaggioArgs),
+    /// Backup jobs: when they last started, finished or failed, and the addresses at which they say so
+    #[cfg(feature = "hub")]
+    Backups(desk::BackupsArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),

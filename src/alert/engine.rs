@@ -443,7 +443,11 @@ impl Engine {
                 let device = self.network.devices.get(id.as_str());
                 incident.sites = device.map(|d| d.site.clone()).into_iter().collect();
             }
-            Subject::Backup(_) | Subject::Hub => {}
+            Subject::Backup(id) => {
+                let job = self.network.backups.get(id.as_str());
+                incident.sites = job.map(|job| job.site.clone()).into_iter().collect();
+            }
+            Subject::Hub => {}
         }
         incident.residents = self.residents(&incident.sites);
         incident.severity = self.severity(key, &incident, view);

@@ -43,6 +43,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Incidents(args) => super::desk::incidents(&args),
         #[cfg(feature = "hub")]
         Command::Rodaggio(args) => super::desk::rodaggio(&args),
+        #[cfg(feature = "hub")]
+        Command::Backups(args) => super::desk::backups(&args),
         #[cfg(feature = "sim")]
         Command::Simulate(args) => simulate(&args),
     }

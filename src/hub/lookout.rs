@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::charts;
-use super::evaluator::{Evaluated, Evaluator};
+use super::evaluator::{Evaluated, Evaluator, Heard};
 use super::proof::ProofKeeper;
 use crate::alert::desk::Command;
 use crate::alert::signed::LinkKeys;
@@ -117,9 +117,13 @@ impl Lookout {
     async fn evaluate(&mut self) {
         let now = self.parts.clock.now();
         self.look_for_refused(now).await;
-        let agents = self.parts.inbox.borrow().agents.clone();
+        let (agents, certificate_expires_at) = {
+            let inbox = self.parts.inbox.borrow();
+            (inbox.agents.clone(), inbox.certificate_expires_at)
+        };
+        let heard = Heard { agents: &agents, certificate_expires_at };
         let Evaluated { view, changed, before, written, jumped_ms } =
-            self.evaluator.evaluate(now, self.parts.clock.mono(), &agents);
+            self.evaluator.evaluate(now, self.parts.clock.mono(), heard);
         if let Some(jump_ms) = jumped_ms {
             self.clock_was_set(now, jump_ms);
         }

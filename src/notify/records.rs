@@ -1,12 +1,15 @@
 //! Mails and incidents as documents of the store.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Mail;
 use super::log::{Log, Mailbox, Refused, Thread};
 use crate::alert::desk::{Case, Desk, Rodaggio, Touched, Window};
 use crate::alert::{Incident, Subject};
-use crate::model::UnixMillis;
+use crate::model::view::BackupReports;
+use crate::model::{BackupId, UnixMillis};
 use crate::store::{Document, DocumentStore, StoreError};
 
 /// Mails that wait.
@@ -30,6 +33,8 @@ pub const CASE: &str = "desk-case";
 pub const WINDOW: &str = "desk-window";
 /// Since when the network is watched, and which operators get mails.
 pub const RODAGGIO: &str = "desk-rodaggio";
+/// What backup jobs have said; one document.
+pub const BACKUPS: &str = "desk-backups";
 const RODAGGIO_KEY: &str = "state";
 
 /// A mail with what became of it.
@@ -145,6 +150,7 @@ pub fn desk_documents(desk: &Desk, touched: Touched) -> Vec<Document> {
         Touched::Case(n) => desk.cases.get(&n).map(|c| json(CASE, numbered(n), c)).into_iter().collect(),
         Touched::Window(n) => desk.windows.get(&n).map(|w| json(WINDOW, numbered(n), w)).into_iter().collect(),
         Touched::Rodaggio => vec![json(RODAGGIO, RODAGGIO_KEY.to_owned(), &desk.rodaggio)],
+        Touched::Backups => vec![json(BACKUPS, RODAGGIO_KEY.to_owned(), &desk.backups)],
     }
 }
 
@@ -155,7 +161,9 @@ pub fn desk(store: &dyn DocumentStore, now: UnixMillis) -> Result<(Desk, Option<
     let rodaggio = all::<Rodaggio>(store, RODAGGIO)?.into_iter().next().map(|(_, rodaggio)| rodaggio);
     let is_new = rodaggio.is_none();
     let rodaggio = rodaggio.unwrap_or(Rodaggio { born_at: now, ..Rodaggio::default() });
-    let desk = Desk { cases, windows, rodaggio };
+    let backups = all::<BTreeMap<BackupId, BackupReports>>(store, BACKUPS)?.into_iter().next();
+    let backups = backups.map(|(_, backups)| backups).unwrap_or_default();
+    let desk = Desk { cases, windows, rodaggio, backups };
     let born = if is_new { desk_documents(&desk, Touched::Rodaggio) } else { Vec::new() };
     Ok((desk, born.into_iter().next()))
 }

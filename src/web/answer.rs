@@ -462,5 +462,6 @@ fn never_heard(site: &SiteId) -> AgentView {
         clock_error_ms: None,
         part: crate::model::view::PartView::default(),
         certificate_expires_at: None,
+        cloned_at: None,
     }
 }

@@ -1,4 +1,5 @@
-//! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`] and [`forms`].
+//! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`], [`forms`] and
+//! [`heartbeat`].
 //!
 //! `/` page (`/delivery`: its part about data collection), `/i/…` one incident, `/l/…` the same by an operator's signed link, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
@@ -13,6 +14,7 @@ pub mod desk;
 pub mod figures;
 mod forms;
 mod guard;
+pub mod heartbeat;
 pub mod incidents;
 pub mod language;
 mod limit;
@@ -116,6 +118,9 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/incidents/{number}", get(desk::show))
         .route(guard::CHANGES, get(desk::status).post(desk::change))
+        .route("/b/{token}", get(heartbeat::show))
+        .route("/b/{token}/{word}", axum::routing::post(heartbeat::hear))
+        .route("/api/v1/backups", get(heartbeat::list))
         .route("/api/v1/events", get(events))
         .route("/metrics", get(prometheus))
         .route("/healthz", get(healthz))
