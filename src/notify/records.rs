@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Mail;
+use super::feed::Entry;
 use super::log::{Log, Mailbox, Refused, Thread};
 use crate::alert::desk::{Case, Desk, Rodaggio, Touched, Window};
 use crate::alert::{Incident, Subject};
@@ -15,6 +16,10 @@ pub const MAIL_OUT: &str = "mail-out";
 pub const MAIL_SENT: &str = "mail-sent";
 /// Documents that are no mails: kept for a person to look at.
 pub const MAIL_BROKEN: &str = "mail-broken";
+/// Reports that wait for a machine.
+pub const FEED_OUT: &str = "feed-out";
+/// Documents that are no reports: kept for a person to look at.
+pub const FEED_BROKEN: &str = "feed-broken";
 /// Incidents.
 pub const INCIDENT: &str = "incident";
 
@@ -132,6 +137,10 @@ pub(super) fn thread_document(thread: &Thread) -> Document {
 
 pub(super) fn mailbox_document(recipient: &str, mailbox: &Mailbox) -> Document {
     json(MAILBOX, recipient.to_owned(), mailbox)
+}
+
+pub(super) fn entry_document(entry: &Entry) -> Document {
+    json(FEED_OUT, entry.id.clone(), entry)
 }
 
 pub(super) fn refused_document(refused: &Refused) -> Document {
