@@ -226,6 +226,10 @@ struct BrokerFilesArgs {
     /// Issue everything again now, but for the authority
     #[arg(long)]
     renew: bool,
+    /// Also a certificate to read incidents over MQTT with: an operator's id, for its own, or _union, for all;
+    /// several are allowed, and remembered
+    #[arg(long, value_name = "WISP")]
+    reader: Vec<String>,
 }
 
 #[cfg(feature = "hub")]

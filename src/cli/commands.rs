@@ -252,6 +252,7 @@ mod hub {
             valid: args.valid,
             renew_before: args.renew_before,
             renew: args.renew,
+            readers: args.reader,
         };
         let written = broker_files::write(&options, &network, SystemClock::shared().now())?;
         print!("{}", written.render(&options));

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::secret::Secret;
 use crate::model::condition::{Condition, Delivery, Severity};
 use crate::model::network::{Credential, Language, SecretRef};
-use crate::config::secret::Secret;
 use crate::model::{CredentialId, NetworkId, SiteId, WispId};
 
 /// How to reach the MQTT broker.

@@ -39,7 +39,8 @@ pub struct LookoutParts {
     pub inbox: watch::Receiver<InboxHealth>,
     pub parts: Vec<watch::Receiver<PartHealth>>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
-    pub outbox_wake: Arc<Notify>,
+    /// Of all that have something to send.
+    pub wakes: Vec<Arc<Notify>>,
     pub simulated: bool,
     /// What links in mails to operators are signed with.
     pub links: LinkKeys,
@@ -318,7 +319,7 @@ impl Lookout {
         let Ok(written) = tokio::task::spawn_blocking(move || ledger.put_documents(&documents)).await else { return };
         if self.noted("incidents not written yet", written).is_some() {
             self.memory.unsaved.clear();
-            self.parts.outbox_wake.notify_one();
+            self.parts.wakes.iter().for_each(|wake| wake.notify_one());
             self.ledger_works();
         } else {
             let surplus = self.memory.unsaved.len().saturating_sub(UNSAVED_MAX);

@@ -153,7 +153,9 @@ impl<W: Way> Queue<W> {
             let done = match answer {
                 Answer::Taken => self.finish(&entry, None).await,
                 Answer::Refused(why) => self.finish(&entry, Some(why)).await,
-                Answer::Later(why, _) if old => self.finish(&entry, Some(format!("given up after five days: {why}"))).await,
+                Answer::Later(why, _) if old => {
+                    self.finish(&entry, Some(format!("given up after five days: {why}"))).await
+                }
                 Answer::Later(why, after) => return self.postpone(&why, after),
             };
             if let Err(e) = done {
@@ -256,7 +258,8 @@ impl<W: Way> Queue<W> {
         if self.unwritten.is_empty() {
             return Ok(());
         }
-        let (store, documents) = (self.parts.store.clone(), self.unwritten.values().flatten().cloned().collect::<Vec<_>>());
+        let (store, documents) =
+            (self.parts.store.clone(), self.unwritten.values().flatten().cloned().collect::<Vec<_>>());
         blocking(move || store.put_documents(&documents)).await?;
         self.unwritten.clear();
         Ok(())

@@ -17,7 +17,6 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use sha2::Sha256;
 
-
 use super::feed::Entry;
 use super::outbox::chain;
 use super::queue::{Answer, Way};

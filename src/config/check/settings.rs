@@ -6,12 +6,12 @@ use super::credential::{self, path, required_secret, secret};
 use super::inventory;
 use crate::config::problem::Findings;
 use crate::config::raw::Raw;
+use crate::config::secret::Secret;
 use crate::config::settings::{
     AgentSettings, AlertSettings, ConditionSettings, HubSettings, InfluxSettings, InventoryOf, MailOut, MailSettings,
     MqttSettings, NotifySettings, Quiet, SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
     WebhookSettings,
 };
-use crate::config::secret::Secret;
 use crate::config::text::{is_loopback, parse_url};
 use crate::model::condition::{Condition, Delivery, Severity};
 use crate::model::network::{Language, SecretRef};
@@ -258,7 +258,8 @@ fn webhook(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<WebhookSet
     let secret = required_secret(raw, "secret", base, findings);
     let url = raw.text("url")?;
     if parse_url(url).is_some_and(|url| !url.secure && !is_loopback(url.host)) {
-        let wanted = "must begin with https://: everyone on the way would read what is told; http:// is for this machine";
+        let wanted =
+            "must begin with https://: everyone on the way would read what is told; http:// is for this machine";
         findings.push(raw.error("url", wanted));
     }
     let wisp = raw.text("wisp").map(WispId::parse);
