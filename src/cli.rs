@@ -4,6 +4,8 @@ mod commands;
 #[cfg(feature = "hub")]
 mod desk;
 mod discover;
+#[cfg(feature = "hub")]
+mod notify;
 mod probe;
 #[cfg(feature = "hub")]
 mod scenarios;
@@ -81,6 +83,9 @@ enum Command {
     /// Which operators get mails: running in, and switching them on one by one
     #[cfg(feature = "hub")]
     Rodaggio(desk::RodaggioArgs),
+    /// Who is told what, and a marked test to one recipient: mail and webhooks as the settings say
+    #[cfg(feature = "hub")]
+    Notify(notify::NotifyArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),

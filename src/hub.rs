@@ -223,6 +223,7 @@ fn first_snapshot(parts: &HubParts, now: UnixMillis) -> Snapshot {
         view: Arc::new(NetworkView { at: now, ..NetworkView::default() }),
         proofs: Arc::default(),
         incidents: Arc::default(),
+        cases: Arc::default(),
         parts: Vec::new(),
         generated_at: now,
         started_at: now,

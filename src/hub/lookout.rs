@@ -328,12 +328,16 @@ impl Lookout {
     }
 
     fn show(&mut self, now: UnixMillis, view: NetworkView) {
+        let incidents = self.evaluator.engine.incidents();
+        let said = &self.evaluator.teller.desk.cases;
+        let cases = incidents.iter().filter_map(|i| Some((i.number, said.get(&i.number)?.clone()))).collect();
         let snapshot = Snapshot {
             network: self.parts.network.clone(),
             blind_since: view.blind_since,
             view: Arc::new(view),
             proofs: self.memory.proofs.clone(),
-            incidents: Arc::new(self.evaluator.engine.incidents()),
+            incidents: Arc::new(incidents),
+            cases: Arc::new(cases),
             parts: self.part_health(),
             generated_at: now,
             started_at: self.evaluator.started_at(),

@@ -27,6 +27,7 @@ pub mod smtp;
 mod staff;
 pub mod step;
 pub mod story;
+pub mod trial;
 mod updates;
 pub mod webhook;
 mod wisp;
@@ -53,6 +54,8 @@ pub enum NoticeKind {
     RodaggioDigest,
     /// An address was refused for good.
     Undeliverable,
+    /// Somebody tries the settings.
+    Test,
 }
 
 impl NoticeKind {
@@ -67,6 +70,7 @@ impl NoticeKind {
             Self::Digest => "digest",
             Self::RodaggioDigest => "rodaggio_digest",
             Self::Undeliverable => "undeliverable",
+            Self::Test => "test",
         }
     }
 }

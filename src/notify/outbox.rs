@@ -293,7 +293,7 @@ impl Outbox {
                 }
             };
             match sent {
-                Ok(()) => {
+                Ok(_) => {
                     record.delivered.push(text);
                     self.sent_in_hour.push_back(Instant::now());
                 }

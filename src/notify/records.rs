@@ -139,7 +139,8 @@ pub(super) fn mailbox_document(recipient: &str, mailbox: &Mailbox) -> Document {
     json(MAILBOX, recipient.to_owned(), mailbox)
 }
 
-pub(super) fn entry_document(entry: &Entry) -> Document {
+/// The document of a new report for a machine: write it together with its incident.
+pub fn entry_document(entry: &Entry) -> Document {
     json(FEED_OUT, entry.id.clone(), entry)
 }
 
