@@ -262,7 +262,7 @@ fn the_link_in_a_mail_opens_its_incident() {
                 \x20   if m['to'] == 'noc@langhenet.example' and m['subject'].startswith('[VED-1]'):\n\
                 \x20       print(m['auto-submitted'], m['list-id'])\n\
                 \x20       print(m.get_body(('plain',)).get_content())";
-    let mails = hub.dir.path().join("mails");
+    let mails = hub.dir.path().join("mail");
     let mail = wait_for("the operator's mail", || {
         let shown = Command::new(support::PYTHON).args(["-c", read]).arg(&mails).output().unwrap();
         Some(String::from_utf8(shown.stdout).unwrap()).filter(|text| !text.is_empty())

@@ -31,7 +31,7 @@ use vedetta::notify::queue::{self, Board, QueueParts};
 use vedetta::notify::records::{self, FEED_OUT, REFUSED};
 use vedetta::notify::webhook::Webhook;
 use vedetta::notify::{Attachment, Mail, NoticeKind, outbox};
-use vedetta::runtime::clock::{Clock as _, ManualClock, SystemClock};
+use vedetta::runtime::clock::{ManualClock, SystemClock};
 use vedetta::runtime::health::PartHealth;
 use vedetta::runtime::tasks::{Shutdown, ShutdownSwitch};
 use vedetta::store::DocumentStore as _;
