@@ -76,11 +76,12 @@ fn inventory() -> String {
     text
 }
 
-fn remember_incidents(ledger: &Path) -> UnixMillis {
+fn remember_incidents(ledger: &Path, condition: Condition) -> UnixMillis {
     let mut builder = Builder::new();
     let since = UnixMillis(now().0 - 3_600_000);
     for (number, link, wisp) in [(1, "colle-valle", "langhenet"), (2, "monte-piano", "altra")] {
-        let incident = builder.incident(number, Condition::CapacityBelow, Subject::Edge(edge(link)), since);
+        let incident = builder.incident(number, condition, Subject::Edge(edge(link)), since);
+        incident.direction = incident.direction.filter(|_| condition == Condition::CapacityBelow);
         incident.wisp = Some(WispId::parse(wisp).unwrap());
         (incident.measured_mbps, incident.required_mbps) = (Some(12.0), Some(30.0));
         incident.detail.announced = true;
@@ -98,11 +99,15 @@ fn remember_incidents(ledger: &Path) -> UnixMillis {
 
 impl Hub {
     fn start(rodaggio: &str) -> Self {
+        Self::with(rodaggio, Condition::CapacityBelow)
+    }
+
+    fn with(rodaggio: &str, condition: Condition) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, broker) = (free_port(), free_port());
         let data = dir.path().join("data");
         fs::create_dir(&data).unwrap();
-        let opened_at = remember_incidents(&data.join("ledger.sqlite"));
+        let opened_at = remember_incidents(&data.join("ledger.sqlite"), condition);
         fs::write(dir.path().join("network.toml"), inventory()).unwrap();
         let settings = format!(
             "data_dir = \"{}\"\n[web]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{port}\"\n\
@@ -255,7 +260,8 @@ fn an_operator_acknowledges_by_its_link_and_cannot_do_more() {
 /// The mail that leaves the hub carries a link that the hub believes, for its operator alone.
 #[test]
 fn the_link_in_a_mail_opens_its_incident() {
-    let hub = Hub::start("0s");
+    // Nothing is measured here, so a link that was down stays so.
+    let hub = Hub::with("0s", Condition::LinkDown);
     let read = "import email, email.policy, mailbox, sys\n\
                 read = lambda f: email.message_from_binary_file(f, policy=email.policy.default)\n\
                 for m in mailbox.Maildir(sys.argv[1], factory=read):\n\

@@ -438,7 +438,7 @@ async fn a_test_goes_out_as_the_settings_say_and_says_what_came_back() {
     }
     assert_eq!(verified(&tickets.got.lock().unwrap()[0].clone()), "True False False");
     let (code, said) = run(&["--test", "langhenet", "--json"], "C");
-    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let told: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
     assert_eq!(
         (code, told["ok"].as_bool(), told["tests"][2]["said"].as_str()),
         (Some(1), Some(false), Some("401 it is 401"))
