@@ -4,6 +4,8 @@ mod commands;
 #[cfg(feature = "hub")]
 mod desk;
 mod discover;
+#[cfg(feature = "hub")]
+mod notify;
 mod probe;
 #[cfg(feature = "hub")]
 mod scenarios;
@@ -84,6 +86,9 @@ enum Command {
     /// Backup jobs: when they last started, finished or failed, and the addresses at which they say so
     #[cfg(feature = "hub")]
     Backups(desk::BackupsArgs),
+    /// Who is told what, and a marked test to one recipient: mail and webhooks as the settings say
+    #[cfg(feature = "hub")]
+    Notify(notify::NotifyArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),
@@ -229,6 +234,10 @@ struct BrokerFilesArgs {
     /// Issue everything again now, but for the authority
     #[arg(long)]
     renew: bool,
+    /// Also a certificate to read incidents over MQTT with: an operator's id, for its own, or _union, for all;
+    /// several are allowed, and remembered
+    #[arg(long, value_name = "WISP")]
+    reader: Vec<String>,
 }
 
 #[cfg(feature = "hub")]

@@ -19,6 +19,7 @@ use crate::model::network::Network;
 use crate::model::view::{AgentView, NetworkView};
 use crate::model::{MonoMillis, Sample, SiteId, UnixMillis};
 use crate::notify;
+use crate::notify::feed::{Feed, Feeds};
 use crate::notify::render::Sender;
 use crate::notify::step::{Step, Teller, Written};
 use crate::probe::radio;
@@ -160,6 +161,14 @@ impl Evaluator {
     #[must_use]
     pub fn with_links(mut self, links: LinkKeys) -> Self {
         self.links = Some(links);
+        self
+    }
+
+    /// Machines are told too.
+    #[must_use]
+    pub fn with_feeds(mut self, all: Vec<Feed>) -> Self {
+        let public_url = self.settings.web.public_url.clone();
+        self.teller.feeds = Feeds { all, public_url, links: self.links.clone() };
         self
     }
 

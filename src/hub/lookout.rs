@@ -39,7 +39,8 @@ pub struct LookoutParts {
     pub inbox: watch::Receiver<InboxHealth>,
     pub parts: Vec<watch::Receiver<PartHealth>>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
-    pub outbox_wake: Arc<Notify>,
+    /// Of all that have something to send.
+    pub wakes: Vec<Arc<Notify>>,
     pub simulated: bool,
     /// What links in mails to operators are signed with.
     pub links: LinkKeys,
@@ -322,7 +323,7 @@ impl Lookout {
         let Ok(written) = tokio::task::spawn_blocking(move || ledger.put_documents(&documents)).await else { return };
         if self.noted("incidents not written yet", written).is_some() {
             self.memory.unsaved.clear();
-            self.parts.outbox_wake.notify_one();
+            self.parts.wakes.iter().for_each(|wake| wake.notify_one());
             self.ledger_works();
         } else {
             let surplus = self.memory.unsaved.len().saturating_sub(UNSAVED_MAX);
@@ -331,12 +332,16 @@ impl Lookout {
     }
 
     fn show(&mut self, now: UnixMillis, view: NetworkView) {
+        let incidents = self.evaluator.engine.incidents();
+        let said = &self.evaluator.teller.desk.cases;
+        let cases = incidents.iter().filter_map(|i| Some((i.number, said.get(&i.number)?.clone()))).collect();
         let snapshot = Snapshot {
             network: self.parts.network.clone(),
             blind_since: view.blind_since,
             view: Arc::new(view),
             proofs: self.memory.proofs.clone(),
-            incidents: Arc::new(self.evaluator.engine.incidents()),
+            incidents: Arc::new(incidents),
+            cases: Arc::new(cases),
             parts: self.part_health(),
             generated_at: now,
             started_at: self.evaluator.started_at(),

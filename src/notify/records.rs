@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Mail;
+use super::feed::Entry;
 use super::log::{Log, Mailbox, Refused, Thread};
 use crate::alert::desk::{Case, Desk, Rodaggio, Touched, Window};
 use crate::alert::{Incident, Subject};
@@ -18,6 +19,10 @@ pub const MAIL_OUT: &str = "mail-out";
 pub const MAIL_SENT: &str = "mail-sent";
 /// Documents that are no mails: kept for a person to look at.
 pub const MAIL_BROKEN: &str = "mail-broken";
+/// Reports that wait for a machine.
+pub const FEED_OUT: &str = "feed-out";
+/// Documents that are no reports: kept for a person to look at.
+pub const FEED_BROKEN: &str = "feed-broken";
 /// Incidents.
 pub const INCIDENT: &str = "incident";
 
@@ -137,6 +142,11 @@ pub(super) fn thread_document(thread: &Thread) -> Document {
 
 pub(super) fn mailbox_document(recipient: &str, mailbox: &Mailbox) -> Document {
     json(MAILBOX, recipient.to_owned(), mailbox)
+}
+
+/// The document of a new report for a machine: write it together with its incident.
+pub fn entry_document(entry: &Entry) -> Document {
+    json(FEED_OUT, entry.id.clone(), entry)
 }
 
 pub(super) fn refused_document(refused: &Refused) -> Document {

@@ -491,5 +491,6 @@ fn a_message_has_the_headers_that_machines_need() {
     assert_eq!(first.bytes, super::message::build(&mail).unwrap().bytes);
 }
 
+mod feeds;
 mod policy_tests;
 mod together;

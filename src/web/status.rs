@@ -375,6 +375,15 @@ impl Printer<'_> {
         self.table(&heads, cells)
     }
 
+    /// `, in carico (T-2231)`
+    fn charge(&self, i: &Incident) -> String {
+        let ticket = i.ticket.as_ref().map(|ticket| format!(" ({})", clean(ticket))).unwrap_or_default();
+        match &i.acknowledged {
+            Some(_) => format!(", {}{ticket}", self.pick("in carico", "acknowledged")),
+            None => String::new(),
+        }
+    }
+
     fn incident_cells(&self, i: &Incident) -> Vec<(Paint, String)> {
         let figures = match (i.measured_mbps, i.required_mbps) {
             (Some(measured), Some(required)) => format!("{}/{}", self.mbps(measured), self.mbps(required)),
@@ -391,7 +400,7 @@ impl Printer<'_> {
             (if closed { Paint::Dim } else { Paint::Bold }, i.id.clone().unwrap_or_default()),
             plain(self.condition(&i.condition)),
             plain(i.name.clone()),
-            plain(self.state(&i.state)),
+            plain(self.state(&i.state) + &self.charge(i)),
             plain(since),
             plain(i.wisp_name.clone().unwrap_or_default()),
             plain(figures),

@@ -442,6 +442,8 @@ pub fn part(name: &str, l: Language) -> &str {
         "mqtt" => "MQTT",
         "influxdb" => "InfluxDB",
         "mail" => pick(l, "Posta", "Mail"),
+        "incidents" => pick(l, "Avvisi su MQTT", "Incidents over MQTT"),
+        "webhooks" => "Webhook",
         "ledger" => pick(l, "Registro (ledger)", "Ledger"),
         "certificates" => pick(l, "Certificati", "Certificates"),
         other => other,

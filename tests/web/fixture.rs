@@ -342,6 +342,7 @@ impl Builder {
             simulated: true,
             version: "0.1.0",
             agents_expected,
+            cases: std::sync::Arc::default(),
         }
     }
 }
