@@ -21,6 +21,7 @@ mod mikrotik_wifi;
 mod nec_ipasolink;
 mod nokia_wavence;
 mod openwrt;
+mod plain;
 mod power_apc;
 mod power_edgepower;
 mod power_ict;
@@ -108,6 +109,13 @@ pub static PROFILES: &[&Family] = &[
     &ignitenet::FAMILY,
     &ericsson_minilink::FAMILY,
     &ericsson_node::FAMILY,
+    &plain::APRISA,
+    &plain::EXALT,
+    &plain::BATS,
+    &plain::PROTEUS,
+    &plain::WIS,
+    &plain::LANCOM,
+    &plain::ALBENTIA,
     &power_ups::FAMILY,
     &power_apc::FAMILY,
     &power_netonix::FAMILY,

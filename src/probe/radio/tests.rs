@@ -512,7 +512,7 @@ async fn mikrotik_access_point_of_a_pair_and_of_a_sector() {
 async fn mikrotik_power_by_scalars_and_by_gauges() {
     let old = poll(&format!("{ROUTEROS}@mt.3.8.0 int 237\n@mt.3.10.0 int 330\n@mt.3.12.0 int 0\n")).await;
     let expected = [
-        ("supply_volts", Reading::value(237.0 * 0.1)),
+        ("supply_volts", Reading::value(23.7)),
         ("supply_watts", Reading::Missing(Missing::Sentinel)),
         ("temperature_celsius", Reading::value(33.0)),
     ];
@@ -536,7 +536,7 @@ async fn mikrotik_power_by_scalars_and_by_gauges() {
         @g.4.17 int 2
     ";
     let new = poll(&format!("{ROUTEROS}{gauges}")).await;
-    let expected = [("supply_volts", Reading::value(241.0 * 0.1)), ("temperature_celsius", Reading::value(38.0))];
+    let expected = [("supply_volts", Reading::value(24.1)), ("temperature_celsius", Reading::value(38.0))];
     assert_eq!(new.power, expected.into());
 }
 
