@@ -404,6 +404,23 @@ async fn mikrotik_60_ghz_in_the_normal_form() {
     assert_eq!(polled.radios[0].reading("capacity_rx_mbps"), Some(Reading::Missing(Missing::LinkDown)));
 }
 
+#[tokio::test]
+async fn a_60_ghz_device_with_5_ghz_in_reserve_has_both_radios() {
+    let polled = poll(&format!("{ROUTEROS}{W60G}{W60G_STATION}{STATION}")).await;
+    let [main, reserve] = &polled.radios[..] else { panic!("{:?}", polled.radios) };
+    assert_eq!((main.tag.as_str(), main.peer.as_deref()), (ONLY_RADIO, Some("020000000041")));
+    assert_eq!(main.reading("channel_mhz"), Some(Reading::value(58_320.0)));
+    assert_eq!((reserve.tag.as_str(), reserve.peer.as_deref()), ("#23", Some("020000000051")));
+    assert_eq!(reserve.reading("channel_mhz"), Some(Reading::value(5745.0)));
+    assert_eq!(reserve.reading("capacity_tx_mbps"), Some(Reading::known(75.0, Provenance::Derived)));
+    // The 60 GHz link is down in the rain: the other one still is what it was.
+    let rain = W60G_STATION.replace("9.1.2.4 int 1", "9.1.2.4 int 0");
+    let polled = poll(&format!("{ROUTEROS}{W60G}{rain}{STATION}")).await;
+    assert!(polled.radios[0].is_down());
+    assert_eq!(polled.radios[1], *reserve);
+    assert!(packets(&format!("{ROUTEROS}{W60G}{W60G_STATION}{STATION}")).await <= 2);
+}
+
 const STATION: &str = "
     @mt.1.1.1.2.23 gauge 150000000
     @mt.1.1.1.3.23 gauge 90000000

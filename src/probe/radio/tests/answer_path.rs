@@ -46,7 +46,7 @@ impl Input {
     /// A value, its length right for its type but for one in sixty-four.
     fn value(&mut self) -> Vec<u8> {
         let tag = TAGS[usize::from(self.byte()) % TAGS.len()];
-        let wild = self.byte() % 64 == 0;
+        let wild = self.byte().is_multiple_of(64);
         let n = match tag {
             _ if wild => usize::from(self.byte() % 40),
             0x02 => 1 + usize::from(self.byte() % 3),
@@ -86,7 +86,8 @@ impl Input {
         let rows = pdu.standard()?.get_bulk_fields().map_or(1, |(_, rows)| rows);
         let get = pdu.pdu_type() == PduType::GetRequest;
         let (request_id, _, asked) = pdu.standard()?.clone().into_raw_parts();
-        let [status, index] = if self.byte() % 64 == 0 { [self.byte() % 20, self.byte() % 30] } else { [0, 0] };
+        let [status, index] =
+            if self.byte().is_multiple_of(64) { [self.byte() % 20, self.byte() % 30] } else { [0, 0] };
         let mut bindings = Vec::new();
         for binding in &asked {
             let mut arcs = binding.oid.arcs().to_vec();
