@@ -102,7 +102,8 @@ pub fn pair(ends: &[End]) -> Pairs {
     }
     // Two peers of a sector may share an address between their interfaces: other addresses have told them apart.
     for (i, others) in doubtful {
-        let paired = |other: &usize| found.pairs.iter().any(|p| [(p.near, p.far), (p.far, p.near)].contains(&(i, *other)));
+        let paired =
+            |other: &usize| found.pairs.iter().any(|p| [(p.near, p.far), (p.far, p.near)].contains(&(i, *other)));
         if !others.iter().all(paired) {
             found.undecided.push((i, format!("{} devices say that they are its peer", others.len())));
         }
