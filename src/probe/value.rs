@@ -138,6 +138,14 @@ impl Answers {
         }
     }
 
+    /// What has been counted, times `scale`: no device has counted less than nothing, whatever the type it answers in.
+    pub fn count(&self, oid: &Oid, scale: f64) -> Reading {
+        match self.number(oid) {
+            Ok(n) if n < 0.0 => Reading::Missing(Missing::Implausible),
+            _ => self.reading(oid, scale),
+        }
+    }
+
     /// A number that may be of an integer type or a text, with decimals and a unit as [`number_of`] reads it, times
     /// `scale`. An empty text is `Sentinel`, any other `Malformed`.
     pub fn decimal(&self, oid: &Oid, scale: f64) -> Reading {

@@ -1,3 +1,5 @@
+mod answer_path;
+mod bad_input;
 mod cambium;
 mod docs;
 mod files;
@@ -214,6 +216,22 @@ async fn strangers_of_a_sector_are_counted_and_never_named() {
     let (polled, _) = poll_as(&fixture, Manner::default()).await;
     assert_eq!(polled.radios[0].peer, None);
     assert_eq!(polled.radios[0].reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::NotMeasured)));
+}
+
+#[tokio::test]
+async fn a_sector_read_by_a_family_of_one_peer_names_no_stranger() {
+    let fixture = include_str!("fixtures/ubiquiti-airfiber.txt").split_once("---\n").unwrap().0;
+    let (polled, _) = poll_as(fixture, Manner::default()).await;
+    let peer = polled.radios[0].peer.clone().unwrap();
+    let (polled, _) = poll_as(fixture, sector(&["020000000099"])).await;
+    assert!(polled.radios.iter().all(|radio| radio.peer.is_none()), "{:?}", polled.radios);
+    for (mut manner, whose) in [(sector(&[&peer]), "ours"), (sector(&[ONLY_RADIO]), "ours by its radio")] {
+        let (polled, _) = poll_as(fixture, manner.clone()).await;
+        assert_eq!(polled.radios[0].peer.as_ref(), Some(&peer), "{whose}");
+        (manner.peers, manner.everybody) = (BTreeSet::new(), true);
+        let (polled, _) = poll_as(fixture, manner).await;
+        assert_eq!(polled.radios[0].peer.as_ref(), Some(&peer), "a technician asks for everybody");
+    }
 }
 
 const AIRMAX: &str = "
@@ -588,7 +606,7 @@ mod any_answer {
             for (i, oid) in (family.requests)(&scope).into_iter().enumerate() {
                 answers.insert(oid, values[i % values.len()].clone());
             }
-            let decoded = (family.decode)(&answers, &scope);
+            let decoded = family.read(&answers, &scope);
             let _ = (family.decode_info)(&answers, &known);
             for radio in &decoded.radios {
                 for (field, reading) in &radio.readings {

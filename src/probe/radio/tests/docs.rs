@@ -78,7 +78,7 @@ fn yields(family: &Family) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
         for (i, oid) in (family.requests)(&scope).into_iter().enumerate() {
             answers.insert(oid, at(i));
         }
-        let decoded = (family.decode)(&answers, &scope);
+        let decoded = family.read(&answers, &scope);
         for radio in &decoded.radios {
             fields.extend(radio.readings.iter().filter(|(_, r)| tells(r)).map(|(field, _)| *field));
             fields.extend(radio.modulation.iter().map(|_| "modulation"));
