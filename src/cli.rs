@@ -382,8 +382,9 @@ fn default_log_level(command: &Command) -> &'static str {
 }
 
 fn start_logs(level: &str) {
-    // The broker and the SNMP library speak of every packet at `info`.
-    let default = format!("{level},mqtt5=error,async_snmp=error,rumqttc=error");
+    // The broker speaks of every packet at `info`; the SNMP library of every timeout as of an error, where a silent
+    // device is what whoever asked tells.
+    let default = format!("{level},mqtt5=error,async_snmp=off,rumqttc=error");
     let filter = EnvFilter::try_from_env("VEDETTA_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
