@@ -356,4 +356,24 @@ impl NotifySettings {
             ..usual
         }
     }
+
+    /// A hub's own settings in a demo: spans as much shorter as its clock is faster, hours of the day as they are. Where
+    /// nothing is set, and for a running-in that is not set, as [`Self::demo`].
+    #[must_use]
+    pub fn in_demo(self, speed: f64) -> Self {
+        let usual = Self::default();
+        if self == usual {
+            return Self::demo(speed);
+        }
+        let scale = |span: Duration| span.div_f64(speed);
+        Self {
+            rodaggio: if self.rodaggio == usual.rodaggio { Duration::ZERO } else { scale(self.rodaggio) },
+            batch: scale(self.batch),
+            reminder: scale(self.reminder),
+            fresh: scale(self.fresh),
+            escalate_critical: scale(self.escalate_critical),
+            escalate_major: scale(self.escalate_major),
+            ..self
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 
 use super::charts;
 use super::evaluator::{Evaluated, Evaluator, Heard};
@@ -29,6 +30,9 @@ use crate::{catalogue, notify, wire};
 
 /// Documents that could not be written yet. Past this the oldest go; the ledger has been failing for long by then.
 const UNSAVED_MAX: usize = 10_000;
+
+/// Two evaluations are at least so far apart, however many holds end: what ends within it is told together.
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
 /// What the loop is made of.
 pub struct LookoutParts {
@@ -81,6 +85,7 @@ impl Lookout {
         let every = (self.parts.settings.poll_interval / 4).clamp(Duration::from_millis(250), Duration::from_secs(5));
         let mut tick = tokio::time::interval(every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut due = None;
         loop {
             tokio::select! {
                 () = stop.wait() => break,
@@ -89,12 +94,23 @@ impl Lookout {
                     None => return Ok(()),
                 },
                 Some(request) = self.parts.desk.recv() => self.answer(request).await,
-                _ = tick.tick() => self.evaluate().await,
+                _ = tick.tick() => due = self.look().await,
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    due = self.look().await;
+                }
             }
         }
         // The inbox ends by the same word; until then it finds somebody to hand its last batches to.
         while events.recv().await.is_some() {}
         Ok(())
+    }
+
+    /// Evaluates; says when a hold ends next, so that a mail does not wait for the next regular look.
+    async fn look(&mut self) -> Option<Instant> {
+        self.evaluate().await;
+        let now = self.parts.clock.now();
+        let wait = self.evaluator.engine.next_due(now)?.since(now);
+        Some(Instant::now() + wait.max(LOOK_PAUSE))
     }
 
     fn take(&mut self, event: InboxEvent) {

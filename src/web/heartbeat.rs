@@ -126,3 +126,91 @@ pub(super) async fn hear(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path as FilePath;
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::{mpsc, watch};
+
+    use crate::alert::desk::{BackupWord, Command, Touched};
+    use crate::alert::signed::LinkKeys;
+    use crate::config::secret::Secret;
+    use crate::model::network::Language;
+    use crate::model::view::NetworkView;
+    use crate::model::{BackupId, UnixMillis};
+    use crate::runtime::tasks::Shutdown;
+    use crate::web::desk::{Desk, DeskRequest};
+    use crate::web::snapshot::Snapshot;
+    use crate::web::{WebState, serve};
+
+    async fn ask(at: std::net::SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        let text = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut all = String::new();
+        stream.read_to_string(&mut all).await.unwrap();
+        all
+    }
+
+    #[tokio::test]
+    async fn only_a_post_with_the_right_address_is_heard() {
+        let file = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("configs/scenarios/tests/valle.toml");
+        let network = Arc::new(crate::config::load::load_network(&file).unwrap().value);
+        let links = LinkKeys::new([3; 32]);
+        let token = links.backup_token(&network.id, &BackupId::parse("notte").unwrap());
+        let snapshot = Snapshot {
+            network,
+            view: Arc::new(NetworkView::default()),
+            proofs: Arc::default(),
+            incidents: Arc::default(),
+            parts: Vec::new(),
+            generated_at: UnixMillis(0),
+            started_at: UnixMillis(0),
+            blind_since: None,
+            simulated: false,
+            version: "0",
+            agents_expected: std::iter::empty().collect(),
+        };
+        let (requests, mut asked) = mpsc::channel(16);
+        let (_snapshots, snapshots) = watch::channel(Arc::new(snapshot));
+        let desk = Desk { requests, token: Secret::new("word"), links, proxies: Vec::new() };
+        let state = WebState { snapshots, default_language: Language::Italian, public_url: None, desk: Some(desk) };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let (switch, shutdown) = Shutdown::new();
+        let heard = async {
+            let mut words = Vec::new();
+            while let Some(request) = asked.recv().await {
+                let DeskRequest::Command { command: Command::Backup { job, word }, reply, .. } = request else {
+                    continue;
+                };
+                words.push((job.to_string(), word));
+                let _ = reply.send(Ok(Touched::Backups));
+            }
+            words
+        };
+        let client = async {
+            let code = |answer: String| answer.split(' ').nth(1).unwrap_or_default().to_owned();
+            assert_eq!(code(ask(at, &format!("GET /b/{token}")).await), "200");
+            assert_eq!(code(ask(at, &format!("GET /b/{token}/start")).await), "405");
+            assert_eq!(code(ask(at, &format!("POST /b/{token}/begin")).await), "404");
+            assert_eq!(code(ask(at, "POST /b/notte.0000/start").await), "404");
+            assert_eq!(code(ask(at, "GET /api/v1/backups").await), "401");
+            let answer = ask(at, &format!("POST /b/{token}/start")).await;
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
+            let mut refused = 0;
+            for _ in 0..40 {
+                refused += usize::from(code(ask(at, &format!("GET /b/{token}")).await) == "429");
+            }
+            assert!(refused > 0, "one reader may ask without end");
+            switch.stop();
+        };
+        let (served, words, ()) = tokio::join!(serve(listener, state, shutdown), heard, client);
+        served.unwrap();
+        assert_eq!(words, [("notte".to_owned(), BackupWord::Start)]);
+    }
+}
