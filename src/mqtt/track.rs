@@ -216,6 +216,12 @@ impl Track {
         self.epochs.iter().enumerate().map(|(at, e)| (e.number, e.lost_numbers(at != current))).collect()
     }
 
+    /// All that later answers depend on, but for figures of the view.
+    #[cfg(test)]
+    pub(super) fn hash_knowledge(&self, hasher: &mut impl std::hash::Hasher) {
+        std::hash::Hash::hash(&(&self.epochs, self.lost_before), hasher);
+    }
+
     /// What to tell the agent: of the epoch that it used last.
     pub fn stored(&self, ledger: Uuid) -> Option<Stored> {
         let epoch = self.epochs.back()?;

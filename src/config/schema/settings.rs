@@ -129,6 +129,7 @@ pub const CONDITIONS: &[&str] = &[
     "temperature",
     "backup_will_not_finish",
     "clock_wrong",
+    "part_refused",
     "cloned_agent",
     "samples_lost",
 ];
