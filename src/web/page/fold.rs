@@ -1,7 +1,9 @@
 //! Long lists: what is in trouble stands open, what is well is folded once the list is long. `[P]`
 
-/// Rows that stand open although nothing is wrong with them, where the list is no longer than this.
-const ROWS_OPEN_MAX: usize = 12;
+/// A list no longer than this stands open, whatever is in it.
+const ROWS_OPEN_MIN: usize = 12;
+/// More than this is folded even if it is in trouble: in a storm the worst come first.
+const ROWS_OPEN_MAX: usize = 40;
 
 /// A list in two parts, each in the order that it had.
 pub struct Fold<T> {
@@ -10,12 +12,12 @@ pub struct Fold<T> {
 }
 
 impl<T> Fold<T> {
-    /// Everything in trouble is open, and of the rest as many as make [`ROWS_OPEN_MAX`] in all. A row that `follows`
+    /// Everything in trouble is open, and of the rest as many as make [`ROWS_OPEN_MIN`] in all. A row that `follows`
     /// goes where the row before it went.
     pub fn new(rows: Vec<T>, is_well: impl Fn(&T) -> bool, follows: impl Fn(&T) -> bool) -> Self {
         let (mut open, mut folded) = (Vec::new(), Vec::new());
         let trouble = rows.iter().filter(|row| !is_well(row)).count();
-        let mut room = ROWS_OPEN_MAX.saturating_sub(trouble);
+        let mut room = ROWS_OPEN_MIN.saturating_sub(trouble);
         let mut groups: Vec<Vec<T>> = Vec::new();
         for row in rows {
             match groups.last_mut() {
@@ -24,9 +26,9 @@ impl<T> Fold<T> {
             }
         }
         for group in groups {
-            if group.iter().any(|row| !is_well(row)) {
+            if group.iter().any(|row| !is_well(row)) && open.len() < ROWS_OPEN_MAX {
                 open.extend(group);
-            } else if room > 0 {
+            } else if room > 0 && open.len() < ROWS_OPEN_MAX {
                 room = room.saturating_sub(group.len());
                 open.extend(group);
             } else {
@@ -59,6 +61,7 @@ mod tests {
         check(&"w".repeat(12), &"w".repeat(12), "");
         check(&"w".repeat(15), &"w".repeat(12), "www");
         check(&("t".repeat(20) + "www"), &"t".repeat(20), "www");
+        check(&"t".repeat(50), &"t".repeat(40), &"t".repeat(10));
         check(&("t".repeat(11) + "wmmww"), &("t".repeat(11) + "wmm"), "ww");
     }
 
