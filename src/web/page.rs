@@ -77,6 +77,8 @@ struct View {
     version: &'static str,
     time_zone: String,
     updated: String,
+    /// With the date, for paper.
+    dated: String,
     simulated: bool,
     blind_since: Option<String>,
     headline: String,
@@ -122,6 +124,7 @@ impl View {
             version: snapshot.version,
             time_zone: snapshot.network.time_zone.clone(),
             updated: c.clock.moment_with_seconds(snapshot.generated_at, language),
+            dated: c.clock.dated(snapshot.generated_at, language),
             simulated: snapshot.simulated,
             blind_since: snapshot.blind_since.map(|t| c.moment(t)),
             headline: headline(&summary, language),

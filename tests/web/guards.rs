@@ -4,6 +4,7 @@ use super::server::{start, start_with};
 const PATHS: [&str; 9] = [
     "/",
     "/fragment",
+    "/delivery",
     "/assets/page.css",
     "/assets/page.js",
     "/assets/icon.svg",

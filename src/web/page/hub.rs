@@ -72,6 +72,8 @@ pub fn collection(c: &Context<'_>, agents: &[AgentRow]) -> Collection {
         }
         (Language::Italian, _) if heard == all => format!("Tutti i {all} agenti sono in linea"),
         (Language::English, _) if heard == all => format!("All {all} agents are online"),
+        (Language::Italian, _) if heard == 1 => format!("1 agente su {all} è in linea"),
+        (Language::English, _) if heard == 1 => format!("1 of {all} agents is online"),
         (Language::Italian, _) => format!("{heard} agenti su {all} sono in linea"),
         (Language::English, _) => format!("{heard} of {all} agents are online"),
     };
