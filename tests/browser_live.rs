@@ -26,7 +26,7 @@ const EVIL: &str =
     "\"'></title></svg><script>window.owned=1</script><img src=x onerror=window.owned=1>\u{202e}&amp;{{7*7}}";
 const WIDTHS: [u32; 2] = [390, 1280];
 
-/// The fixture, with what people said of VED-147, and with VED-146 of the same operator, closed for so long.
+/// The fixture, with what people said of VED-147, and with VED-140 of the same operator, closed for so long.
 fn office_of(closed_for_ms: i64) -> (Snapshot, Desk) {
     let mut builder = valdora();
     let (subject, wisp) = {
@@ -35,7 +35,7 @@ fn office_of(closed_for_ms: i64) -> (Snapshot, Desk) {
     };
     let ended = UnixMillis(NOW.0 - closed_for_ms);
     let since = UnixMillis(ended.0 - 5_400_000);
-    let closed = builder.incident(146, vedetta::alert::Condition::CapacityBelow, subject, since);
+    let closed = builder.incident(140, vedetta::alert::Condition::CapacityBelow, subject, since);
     (closed.wisp, closed.state, closed.closed_at) = (wisp.clone(), IncidentState::Closed, Some(ended));
     for state in [IncidentState::Open, IncidentState::Closing, IncidentState::Closed] {
         let at = if state == IncidentState::Open { UnixMillis(since.0 + 900_000) } else { ended };
@@ -78,9 +78,9 @@ fn said(text: &str, wisp: Option<WispId>) -> Desk {
 async fn every_page_fits_and_shuts_nobody_out() {
     let (snapshot, desk) = office_of(3_600_000);
     let office = Office::open(snapshot, desk).await;
-    let (link, over) = (office.link(147), office.link(146));
+    let (link, over) = (office.link(147), office.link(140));
     let paths =
-        ["/", "/delivery", "/i/147", "/i/148", "/i/146", "/i/99", &link, &over, "/l/nonsense"].map(str::to_owned);
+        ["/", "/delivery", "/i/147", "/i/148", "/i/140", "/i/99", &link, &over, "/l/nonsense"].map(str::to_owned);
     let at = office.addr;
     let look = move |language: &str, lang: &str, axe: &str| {
         let mut browser = Browser::start(language, at);
@@ -114,7 +114,7 @@ async fn english_pages_fit_and_shut_nobody_out() {
     }
     snapshot.network = network.into();
     let office = Office::open(snapshot, desk).await;
-    let (at, link, over) = (office.addr, office.link(147), office.link(146));
+    let (at, link, over) = (office.addr, office.link(147), office.link(140));
     let looked = tokio::task::spawn_blocking(move || {
         let (mut browser, axe) = (Browser::start("en-GB", at), browser::axe());
         for width in WIDTHS {
@@ -275,7 +275,7 @@ async fn a_link_ends_seven_days_after_closing() {
     for (closed_for_ms, expected) in [(0, 200), (week - 1, 200), (week, 410), (3 * week, 410)] {
         let (snapshot, desk) = office_of(closed_for_ms);
         let office = Office::open(snapshot, desk).await;
-        let (status, page) = get(&office, &office.link(146)).await;
+        let (status, page) = get(&office, &office.link(140)).await;
         assert_eq!(status, expected, "{closed_for_ms} ms after closing");
         assert!(!page.contains("<form"), "nothing can be changed any more");
         assert_eq!(page.contains("Risolto."), expected == 200, "{page}");

@@ -1,7 +1,7 @@
 use super::fixture::valdora;
 use super::server::{start, start_with};
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "/",
     "/fragment",
     "/delivery",
