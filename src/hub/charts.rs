@@ -183,12 +183,12 @@ mod tests {
         let ledger = Ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
         // Of one slot of the last hour the lowest counts; a missing value and another direction are nothing.
         let readings = [
+            ("a-b", "downstream", 26 * 60, Reading::value(7.0)),
             ("a-b", "downstream", 600, Reading::value(240.0)),
             ("a-b", "downstream", 32, Reading::value(97.5)),
             ("a-b", "downstream", 31, Reading::value(41.0)),
             ("a-b", "downstream", 20, Reading::Missing(crate::model::Missing::Timeout)),
             ("a-b", "upstream", 10, Reading::value(5.0)),
-            ("a-b", "downstream", 26 * 60, Reading::value(7.0)),
         ];
         for (link, direction, minutes, reading) in readings {
             let mut sample = Sample::new(&LINK, ago(minutes)).tag(Tag::Link, link).tag(Tag::Direction, direction);

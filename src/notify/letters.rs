@@ -312,7 +312,7 @@ pub fn undeliverable(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block
     let of = |r: &super::log::Refused| {
         let about = if r.incident.is_empty() { String::new() } else { format!(" ({})", clean(&r.incident)) };
         let answer = letter.pick("risposta del server:", "the server said:");
-        format!("{}{about}, {answer} {}", bold(&r.address), clean(&r.why))
+        format!("{}{about}, {answer} {}", bold(&r.address), clean(r.why.trim_start_matches("refused: ")))
     };
     let ask = letter.pick(
         "Verificate l’indirizzo con l’operatore e correggetelo nell’inventario; nel frattempo avvisate per telefono.",

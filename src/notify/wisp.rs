@@ -58,7 +58,7 @@ pub fn opened(story: &Story<'_>, from: &str) -> Vec<Block> {
         story
             .pick(
                 "Aggiornamenti e chiusura arriveranno in questa conversazione.",
-                "Updates and the end of it will follow in this conversation.",
+                "Updates and the all-clear will follow in this conversation.",
             )
             .into(),
     ));
@@ -120,8 +120,8 @@ fn fact(story: &Story<'_>) -> String {
         (Condition::OnStandby, false) => {
             format!("{since}, {link} has been running on its {}.{figures}", bold("backup"))
         }
-        (Condition::LinkDown, true) => format!("{since}, {link} è {}. {}", interrupted(story), silence(story)),
-        (Condition::LinkDown, false) => format!("{since}, {link} has been {}. {}", bold("down"), silence(story)),
+        (Condition::LinkDown, true) => format!("{since}, {link} è {}.{}", interrupted(story), silence(story)),
+        (Condition::LinkDown, false) => format!("{since}, {link} has been {}.{}", bold("down"), silence(story)),
         (_, true) => format!("{since}, {link} porta meno di quanto serve.{figures}"),
         (_, false) => format!("{since}, {link} has been carrying less than is needed.{figures}"),
     };
@@ -153,8 +153,13 @@ fn darkness(story: &Story<'_>, site: &str) -> String {
     }
 }
 
-/// Who still answers.
+/// Who still answers, with a space before it; empty where nobody is known.
 fn silence(story: &Story<'_>) -> String {
+    let said = who_answers(story);
+    if said.is_empty() { said } else { format!(" {said}") }
+}
+
+fn who_answers(story: &Story<'_>) -> String {
     if let Some(site) = story.dark_site() {
         return darkness(story, &site);
     }
@@ -285,7 +290,7 @@ fn computed(story: &Story<'_>) -> String {
     let read = read.unwrap_or_default();
     if story.incident.condition == Condition::LinkDown {
         let how = story.pick(
-            "Come è rilevata: dalle risposte degli apparati e dal traffico visto passare.",
+            "Come lo sappiamo: dalle risposte degli apparati e dal traffico visto passare.",
             "How it is known: from what the devices answer and from traffic seen passing.",
         );
         return how.to_owned();
