@@ -21,7 +21,7 @@ fn the_page_answers_who_since_when_which_link_and_whose_job() {
         "Senza collegamento: Serrabruna, Vallescura",
         "<b>29,9</b> su 30",
         "Rete simulata",
-        "mai sentito",
+        "mai sentita",
         "la radio non è agganciata",
     ] {
         assert!(text.contains(expected), "lacks {expected:?}");
@@ -70,7 +70,7 @@ fn trouble_with_data_collection_is_said_first_and_in_short_on_the_main_page() {
     let main = fragment(&snapshot, Language::Italian).unwrap();
     let part = &main[main.find("data-part=\"delivery\"").unwrap()..];
     for expected in
-        ["1 agente su 3 è in linea", "non in linea", "mai sentito", "connection refused", "href=\"delivery\""]
+        ["1 sonda su 3 è in linea", "non in linea", "mai sentita", "connection refused", "href=\"delivery\""]
     {
         assert!(part.contains(expected), "{expected} is not in\n{part}");
     }

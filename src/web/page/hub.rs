@@ -62,19 +62,19 @@ pub fn collection(c: &Context<'_>, agents: &[AgentRow]) -> Collection {
     let (heard, all) = (agents.iter().filter(|a| a.class == "well").count(), agents.len());
     let lost: u64 = all_agents(c.snapshot).iter().map(|a| batches_lost(c, a)).sum();
     let sentence = match (c.language, all) {
-        (Language::Italian, 0) => "Nessun agente previsto.".to_owned(),
+        (Language::Italian, 0) => "Nessuna sonda prevista.".to_owned(),
         (Language::English, 0) => "No agent is expected.".to_owned(),
         (Language::Italian, 1) => {
-            (if heard == 1 { "L’unico agente è in linea" } else { "L’unico agente non è in linea" }).to_owned()
+            (if heard == 1 { "L’unica sonda è in linea" } else { "L’unica sonda non è in linea" }).to_owned()
         }
         (Language::English, 1) => {
             (if heard == 1 { "The only agent is online" } else { "The only agent is not online" }).to_owned()
         }
-        (Language::Italian, _) if heard == all => format!("Tutti i {all} agenti sono in linea"),
+        (Language::Italian, _) if heard == all => format!("Tutte le {all} sonde sono in linea"),
         (Language::English, _) if heard == all => format!("All {all} agents are online"),
-        (Language::Italian, _) if heard == 1 => format!("1 agente su {all} è in linea"),
+        (Language::Italian, _) if heard == 1 => format!("1 sonda su {all} è in linea"),
         (Language::English, _) if heard == 1 => format!("1 of {all} agents is online"),
-        (Language::Italian, _) => format!("{heard} agenti su {all} sono in linea"),
+        (Language::Italian, _) => format!("{heard} sonde su {all} sono in linea"),
         (Language::English, _) => format!("{heard} of {all} agents are online"),
     };
     let count = figures::count(lost, c.language);
@@ -148,7 +148,7 @@ fn agent(c: &Context<'_>, a: &AgentView) -> AgentRow {
     let (class, state) = match a.online {
         Some(true) => ("well", c.pick("in linea", "online")),
         Some(false) => ("down", c.pick("non in linea", "offline")),
-        None => ("unknown", c.pick("mai sentito", "never heard")),
+        None => ("unknown", c.pick("mai sentita", "never heard")),
     };
     let (inventory, inventory_wrong) = inventory(c, &a.part);
     let certificate = certificate(c, a);

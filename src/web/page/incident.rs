@@ -89,7 +89,7 @@ fn line(c: &Context<'_>, i: &Incident) -> Line {
 pub fn name(c: &Context<'_>, i: &Incident) -> String {
     let name = subject_name(c.snapshot, &i.subject);
     match (&i.subject, c.language) {
-        (Subject::Agent(_), Language::Italian) => format!("Agente di {name}"),
+        (Subject::Agent(_), Language::Italian) => format!("Sonda di {name}"),
         (Subject::Agent(_), Language::English) => format!("Agent at {name}"),
         _ => name,
     }
