@@ -318,12 +318,12 @@ impl Printer<'_> {
         if trouble.is_empty() {
             let (heads, tail) = (
                 self.pick("Raccolta dei dati: sonde", "Data collection: agents"),
-                self.pick("tutti in linea, nulla manca, nulla è perso", "all online, nothing missing, nothing lost"),
+                self.pick("tutte in linea, nulla manca, nulla è perso", "all online, nothing missing, nothing lost"),
             );
             return format!("{heads} {}, {tail}.\n", agents.len());
         }
         let heads = [
-            Column::left(self.pick("AGENTE", "AGENT")),
+            Column::left(self.pick("SONDA", "AGENT")),
             Column::left(self.pick("STATO", "STATE")),
             Column::right(self.pick("RITARDO", "LAG")),
             Column::right(self.pick("MANCANTI", "GAP")),
