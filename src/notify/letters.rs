@@ -177,7 +177,7 @@ pub fn digest(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block>) {
     }
     let missed = items(letter, notice, true);
     if !missed.is_empty() {
-        let title = letter.pick("Già risolti, senza un avviso a parte", "Over already, without a mail of their own");
+        let title = letter.pick("Già risolti, senza un avviso a parte", "Already over, without a notice of their own");
         blocks.push(Block::Title(title.into()));
         blocks.push(letter.list(missed));
     }
@@ -311,7 +311,8 @@ pub fn undeliverable(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block
     );
     let of = |r: &super::log::Refused| {
         let about = if r.incident.is_empty() { String::new() } else { format!(" ({})", clean(&r.incident)) };
-        format!("{}{about}: {}", bold(&r.address), clean(&r.why))
+        let answer = letter.pick("risposta del server:", "the server said:");
+        format!("{}{about}, {answer} {}", bold(&r.address), clean(r.why.trim_start_matches("refused: ")))
     };
     let is_machine = |r: &super::log::Refused| r.address.starts_with("webhook:");
     let machines = notice.refused.iter().any(is_machine);

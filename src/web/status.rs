@@ -317,13 +317,13 @@ impl Printer<'_> {
         let trouble: Vec<&Agent> = agents.iter().filter(|a| in_trouble(a)).collect();
         if trouble.is_empty() {
             let (heads, tail) = (
-                self.pick("Raccolta dei dati: agenti", "Data collection: agents"),
-                self.pick("tutti in linea, nulla manca, nulla è perso", "all online, nothing missing, nothing lost"),
+                self.pick("Raccolta dei dati: sonde", "Data collection: agents"),
+                self.pick("tutte in linea, nulla manca, nulla è perso", "all online, nothing missing, nothing lost"),
             );
             return format!("{heads} {}, {tail}.\n", agents.len());
         }
         let heads = [
-            Column::left(self.pick("AGENTE", "AGENT")),
+            Column::left(self.pick("SONDA", "AGENT")),
             Column::left(self.pick("STATO", "STATE")),
             Column::right(self.pick("RITARDO", "LAG")),
             Column::right(self.pick("MANCANTI", "GAP")),
@@ -338,7 +338,7 @@ impl Printer<'_> {
             let (paint, state) = match a.online {
                 Some(true) => (Paint::Plain, self.pick("in linea", "online")),
                 Some(false) => (Paint::Bad, self.pick("non raggiungibile", "cut off")),
-                None => (Paint::Warn, self.pick("mai sentito", "never heard")),
+                None => (Paint::Warn, self.pick("mai sentita", "never heard")),
             };
             let lost = a.lost_batches.max(a.delivery.lost_batches);
             let clock = a.clock_error_ms.map_or_else(
