@@ -16,8 +16,11 @@ struct Model {
     places: &'static [Place],
     figures: &'static [Figure],
     /// The object that says whether there is a link, and which of its values say so.
-    state: Option<(&'static [u32], fn(f64) -> bool)>,
+    state: Option<State>,
 }
+
+/// An object, and whether a value of it means that there is a link.
+type State = (&'static [u32], fn(f64) -> bool);
 
 /// Where radios are found.
 enum Place {
