@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
 ];
 
 /// Directories and files without I/O, clock, randomness or async.
-const PURE: [&str; 23] = [
+const PURE: [&str; 24] = [
     "src/agent/closing.rs",
     "src/spool/book.rs",
     "src/spool/record.rs",
@@ -54,6 +54,7 @@ const PURE: [&str; 23] = [
     "src/notify/policy.rs",
     "src/notify/log.rs",
     "src/notify/digest.rs",
+    "src/notify/feed.rs",
     "src/notify/calendar.rs",
 ];
 

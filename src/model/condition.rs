@@ -44,7 +44,7 @@ pub enum Condition {
     CapacityNotMeasurable,
     /// A service does not answer at a site.
     ServiceUnreachable,
-    /// The certificate of a service ends soon.
+    /// The certificate that an agent or the hub shows to the broker ends soon.
     CertificateExpiring,
     /// A device is too hot.
     Temperature,
@@ -172,6 +172,7 @@ pub enum About {
     Service,
     Backup,
     Agent,
+    AgentOrHub,
     Hub,
 }
 
@@ -186,6 +187,7 @@ impl About {
             Self::Service => "service, from one site",
             Self::Backup => "backup job",
             Self::Agent => "agent",
+            Self::AgentOrHub => "agent or hub",
             Self::Hub => "hub",
         }
     }

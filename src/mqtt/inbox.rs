@@ -140,9 +140,10 @@ pub async fn run(config: HubInbox, parts: InboxParts, shutdown: Shutdown) -> any
     let link = LinkConfig {
         settings: config.settings.clone(),
         client_id: super::hub_client_id(&config.network),
-        will: (topics.hub_state(), presence(false, 0)),
+        will: Some((topics.hub_state(), presence(false, 0))),
         subscriptions: vec![topics.every_agent(Channel::Data), topics.every_agent(Channel::State), topics.hub_state()],
         manual_acks: true,
+        told_of_acks: false,
     };
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
     let link = client::drive(link, Arc::clone(&parts.secrets), Arc::clone(&parts.clock), events_in);
@@ -299,6 +300,8 @@ impl Worker {
                 self.health.link_error = Some(chain(&error));
                 self.health.link_failures += 1;
             }
+            // Not asked for.
+            LinkEvent::Taken => {}
             LinkEvent::Refused(reason) => {
                 if self.health.refused == 0 {
                     tracing::error!(reason, "the broker refuses what the hub publishes; has it the rights?");

@@ -8,7 +8,7 @@
 //! Lines go as the agents wrote them, with the tag `wisp` added, so that fields of a newer agent are kept. A line that
 //! InfluxDB refuses is found by halving and set aside; it never stands in the way of others.
 
-mod judge;
+pub mod judge;
 mod page;
 mod turns;
 mod wisp;

@@ -94,6 +94,11 @@ impl LocalClock {
         moment(self.zoned(at).datetime(), self.zoned(self.now).datetime(), language)
     }
 
+    /// `24 nov 2026 06:42`, today as well: for what is printed and kept.
+    pub fn dated(&self, at: UnixMillis, language: Language) -> String {
+        dated(self.zoned(at).datetime(), language)
+    }
+
     /// With seconds, for "updated at": `06:42:15` today, like [`LocalClock::moment`] otherwise.
     pub fn moment_with_seconds(&self, at: UnixMillis, language: Language) -> String {
         format!("{}:{:02}", self.moment(at, language), self.zoned(at).second())
@@ -117,16 +122,19 @@ pub fn moment(at: jiff::civil::DateTime, now: jiff::civil::DateTime, language: L
     if at.date() == now.date() {
         return time;
     }
+    if at.year() == now.year() { format!("{} {} {time}", at.day(), month(at, language)) } else { dated(at, language) }
+}
+
+fn month(at: jiff::civil::DateTime, language: Language) -> &'static str {
     let months = match language {
         Language::Italian => MONTHS_IT,
         Language::English => MONTHS_EN,
     };
-    let month = months.get(usize::from(at.month().unsigned_abs()).saturating_sub(1)).copied().unwrap_or("");
-    if at.year() == now.year() {
-        format!("{} {month} {time}", at.day())
-    } else {
-        format!("{} {month} {} {time}", at.day(), at.year())
-    }
+    months.get(usize::from(at.month().unsigned_abs()).saturating_sub(1)).copied().unwrap_or("")
+}
+
+fn dated(at: jiff::civil::DateTime, language: Language) -> String {
+    format!("{} {} {} {:02}:{:02}", at.day(), month(at, language), at.year(), at.hour(), at.minute())
 }
 
 #[cfg(test)]

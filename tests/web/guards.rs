@@ -1,9 +1,10 @@
 use super::fixture::valdora;
 use super::server::{start, start_with};
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "/",
     "/fragment",
+    "/delivery",
     "/assets/page.css",
     "/assets/page.js",
     "/assets/icon.svg",

@@ -408,6 +408,7 @@ impl World {
                 clock_error_ms: self.clock_error_ms,
                 part: self.part.clone(),
                 certificate_expires_at: None,
+                cloned_at: None,
             };
             view.agents.insert(site("relay"), agent);
         }
