@@ -102,7 +102,8 @@ impl Browser {
 
     fn send(&mut self, method: &str, params: Value) {
         self.calls += 1;
-        let mut message = json!({"id": self.calls, "method": method, "params": params});
+        let mut message = json!({"id": self.calls, "method": method});
+        message["params"] = params;
         if let Some(session) = &self.session {
             message["sessionId"] = json!(session);
         }
