@@ -196,7 +196,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("one.toml");
         let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/scenarios/tests/valle.toml");
-        let lines: String = sentences.iter().map(|s| format!("    \"{s}\",\n")).collect();
+        let lines = format!("    \"{}\",\n", sentences.join("\",\n    \""));
         let head = format!("[scenario]\ntitle = \"One\"\nnetwork = {network:?}\nlasts = \"40m\"\ntimeline = [\n");
         std::fs::write(&file, format!("{head}{lines}]\n")).unwrap();
         let played = play(&file, &Given::default());

@@ -11,6 +11,7 @@
 //! revision.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -229,7 +230,10 @@ fn digest(key: &[u8; DIGEST_KEY_BYTES], entry: &Entry) -> String {
     mac.update(&(entry.inventory.len() as u64).to_be_bytes());
     mac.update(entry.inventory.as_bytes());
     mac.update(&entry.secrets);
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    mac.finalize().into_bytes().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Reads or makes the key of the digests.

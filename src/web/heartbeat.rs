@@ -68,14 +68,17 @@ pub(super) async fn list(State(shared): SharedState, request: Request<Body>) -> 
     json(&Jobs { backups: jobs.collect() }, &HeaderMap::new())
 }
 
+/// Why nothing is said to whoever asks.
+type Refused = (StatusCode, &'static str);
+
 /// The job that a token speaks for, if its reader has not asked too often.
-fn job(shared: &Shared, extensions: &Extensions, headers: &HeaderMap, token: &str) -> Result<BackupId, Response> {
-    let unknown = || (StatusCode::NOT_FOUND, "this address belongs to no backup job\n").into_response();
+fn job(shared: &Shared, extensions: &Extensions, headers: &HeaderMap, token: &str) -> Result<BackupId, Refused> {
+    let unknown = || (StatusCode::NOT_FOUND, "this address belongs to no backup job\n");
     let desk = shared.state.desk.as_ref().ok_or_else(unknown)?;
     if let Some(peer) = desk::peer(extensions)
         && !shared.limit.take(limit::reader(peer, headers, &desk.proxies), Instant::now())
     {
-        return Err((StatusCode::TOO_MANY_REQUESTS, "asked too often: wait a minute\n").into_response());
+        return Err((StatusCode::TOO_MANY_REQUESTS, "asked too often: wait a minute\n"));
     }
     let snapshot = shared.snapshot();
     let id = desk.links.read_backup(&snapshot.network.id, token);
@@ -86,7 +89,7 @@ fn job(shared: &Shared, extensions: &Extensions, headers: &HeaderMap, token: &st
 pub(super) async fn show(State(shared): SharedState, Path(token): Path<String>, request: Request<Body>) -> Response {
     let id = match job(&shared, request.extensions(), request.headers(), &token) {
         Ok(id) => id,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let snapshot = shared.snapshot();
     let clock = LocalClock::new(&snapshot.network.time_zone, snapshot.generated_at);
@@ -110,7 +113,7 @@ pub(super) async fn hear(
 ) -> Response {
     let id = match job(&shared, request.extensions(), request.headers(), &token) {
         Ok(id) => id,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let Some(word) = BackupWord::parse(&word) else {
         return (StatusCode::NOT_FOUND, "the address must end with /start, /finish or /fail\n").into_response();
@@ -167,6 +170,7 @@ mod tests {
             view: Arc::new(NetworkView::default()),
             proofs: Arc::default(),
             incidents: Arc::default(),
+            cases: Arc::default(),
             parts: Vec::new(),
             generated_at: UnixMillis(0),
             started_at: UnixMillis(0),
