@@ -71,7 +71,7 @@ async fn the_language_is_the_readers() {
             headers.extend(accept.map(|a| ("Accept-Language", a)));
             let answer = server.ask("GET", path, &headers).await;
             assert_eq!(answer.headers["content-language"], language, "{path} {accept:?}");
-            assert!(answer.text().contains(&format!("<html lang=\"{language}\">")), "{path} {accept:?}");
+            assert!(answer.text().contains(&format!("<html lang=\"{language}\"")), "{path} {accept:?}");
         }
     };
     check("/", None, "it").await;
