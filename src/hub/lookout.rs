@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::charts;
+use super::{charts, derived};
 use super::evaluator::{Evaluated, Evaluator};
 use super::proof::ProofKeeper;
 use crate::alert::desk::Command;
@@ -291,13 +291,16 @@ impl Lookout {
             .collect()
     }
 
-    /// Writes what the hub derives (links, sites) into the ledger, once a poll interval, for the sinks.
+    /// Writes what the hub derives (links, sites, incidents) into the ledger, once a poll interval, for the sinks.
     async fn derive(&mut self, now: UnixMillis, view: &NetworkView) {
         if self.memory.last_derived.is_some_and(|last| now.since(last) < self.parts.settings.poll_interval) {
             return;
         }
         self.memory.last_derived = Some(now);
-        let samples = derived_samples(view);
+        let mut samples = derived_samples(view);
+        samples.extend(derived::places(&self.parts.network, now));
+        let incidents = self.evaluator.engine.incidents();
+        samples.extend(derived::incidents(&incidents, now, self.parts.settings.poll_interval));
         let ledger = self.parts.ledger.clone();
         let stored = tokio::task::spawn_blocking(move || ledger.store_own(&samples, now)).await;
         // A blocking task that does not end normally: the runtime is going away.

@@ -10,6 +10,7 @@
 
 mod judge;
 mod page;
+pub mod setup;
 mod turns;
 mod wisp;
 
