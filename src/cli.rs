@@ -8,6 +8,8 @@ mod probe;
 #[cfg(feature = "hub")]
 mod scenarios;
 mod spool;
+#[cfg(feature = "hub")]
+mod store;
 
 use std::io::IsTerminal;
 #[cfg(all(feature = "hub", feature = "sim"))]
@@ -81,6 +83,9 @@ enum Command {
     /// Which operators get mails: running in, and switching them on one by one
     #[cfg(feature = "hub")]
     Rodaggio(desk::RodaggioArgs),
+    /// The time series store: make its bucket, set how long it keeps points
+    #[cfg(feature = "hub")]
+    Store(store::StoreArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),

@@ -69,7 +69,11 @@ fn push_measurement(measurement: &Measurement, out: &mut String) -> std::fmt::Re
 fn document() -> Result<String, std::fmt::Error> {
     let mut out = INTRODUCTION.to_owned();
     let tags: Vec<String> = Tag::ALL.iter().map(|tag| format!("`{tag}`")).collect();
-    writeln!(out, "\nTags, in this order: {}. The hub adds `wisp` and `link` to what it\nforwards to InfluxDB, where a device, or its radio, belongs to one alone.", tags.join(", "))?;
+    writeln!(
+        out,
+        "\nTags, in this order: {}. The hub adds `wisp` and `link` to what it\nforwards to InfluxDB, where a device, or its radio, belongs to one alone.",
+        tags.join(", ")
+    )?;
     for measurement in ALL {
         push_measurement(measurement, &mut out)?;
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::{charts, derived};
 use super::evaluator::{Evaluated, Evaluator};
 use super::proof::ProofKeeper;
+use super::{charts, derived};
 use crate::alert::desk::Command;
 use crate::alert::signed::LinkKeys;
 use crate::alert::{Incident, IncidentState};

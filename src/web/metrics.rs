@@ -220,7 +220,9 @@ impl Page {
         for site in snapshot.view.sites.values() {
             let known = snapshot.network.sites.get(&site.id);
             let kind = known.map_or("", |s| s.kind.as_str());
-            for (field, degrees) in known.into_iter().flat_map(|s| [("latitude_degrees", s.lat), ("longitude_degrees", s.lon)]) {
+            for (field, degrees) in
+                known.into_iter().flat_map(|s| [("latitude_degrees", s.lat), ("longitude_degrees", s.lon)])
+            {
                 let subject = (&["site", "kind"][..], &[site.id.as_str(), kind][..]);
                 self.reading(&catalogue::SITE, field, subject, Reading::value(degrees))?;
             }

@@ -340,13 +340,13 @@ impl<'a> Line<'a> {
     /// Appends the line, with its line break, and with these tags added, or replaced where it has them.
     pub fn write_with(&self, added: &[(Tag, &str)], out: &mut String) {
         let is_replaced = |key: &str| added.iter().any(|(tag, _)| key == tag.as_str());
-        if !self.tags.iter().any(|(key, _)| is_replaced(key)) {
-            out.push_str(&self.raw[..self.tags_end]);
-        } else {
+        if self.tags.iter().any(|(key, _)| is_replaced(key)) {
             push_word(&self.measurement, out);
             for (key, value) in self.tags.iter().filter(|(key, _)| !is_replaced(key)) {
                 push_tag(key, value, out);
             }
+        } else {
+            out.push_str(&self.raw[..self.tags_end]);
         }
         for (tag, value) in added {
             push_tag(tag.as_str(), value, out);
