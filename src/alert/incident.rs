@@ -213,6 +213,8 @@ pub struct Detail {
     pub dfs: bool,
     /// Best capacity of the subject and direction in 30 days, Mbps.
     pub best_mbps: Option<f64>,
+    /// `PartRefused`: why, as the agent says.
+    pub said: Option<String>,
     /// `SamplesLost`: batches lost in all when it last grew.
     pub lost_batches: Option<u64>,
     /// The site that the judged direction leads to (downstream where the condition has none); `None`: the Internet,

@@ -190,6 +190,13 @@ impl Judge<'_> {
         let Some(agent) = self.view.agents.get(id.as_str()) else { return Seen::only(Input::Unknown) };
         match condition {
             Condition::AgentSilent => self.silence_seen(agent),
+            Condition::PartRefused => Seen {
+                said: agent.part.refused.clone(),
+                ..flag(match agent.part.refused {
+                    Some(_) => Some(true),
+                    None => agent.part.in_force.map(|_| false),
+                })
+            },
             Condition::ClockWrong => {
                 let error = agent.clock_error_ms.map(|ms| ms.unsigned_abs() as f64 / 1000.0);
                 Seen::against(error, &self.setting(condition, &Subject::Agent(id.clone())))

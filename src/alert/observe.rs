@@ -58,6 +58,8 @@ pub struct Seen {
     pub usual: Option<f64>,
     /// The device that says so.
     pub device: Option<DeviceId>,
+    /// Why, in the words of the machine that says so.
+    pub said: Option<String>,
 }
 
 impl Seen {
@@ -71,6 +73,7 @@ impl Seen {
             limit: None,
             usual: None,
             device: None,
+            said: None,
         }
     }
 

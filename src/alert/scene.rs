@@ -187,6 +187,7 @@ impl Scene {
         for site in judge.view.agents.keys() {
             found.push((Condition::AgentSilent, Subject::Agent(site.clone())));
             found.push((Condition::ClockWrong, Subject::Agent(site.clone())));
+            found.push((Condition::PartRefused, Subject::Agent(site.clone())));
         }
         found
     }

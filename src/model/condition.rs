@@ -54,6 +54,8 @@ pub enum Condition {
     AgentSilent,
     /// An agent's clock is wrong.
     ClockWrong,
+    /// An agent refuses its part of the inventory.
+    PartRefused,
     /// Two agents write under one name.
     ClonedAgent,
     /// Batches of an agent are known to be lost.
@@ -64,7 +66,7 @@ pub enum Condition {
 
 impl Condition {
     /// In the order of telling: of several about one subject the first tells about the others.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::HubBlind,
         Self::AgentSilent,
         Self::SitePower,
@@ -85,6 +87,7 @@ impl Condition {
         Self::Temperature,
         Self::BackupWillNotFinish,
         Self::ClockWrong,
+        Self::PartRefused,
         Self::ClonedAgent,
         Self::SamplesLost,
     ];

@@ -38,6 +38,7 @@ pub fn opened(story: &Story<'_>, from: &str) -> Vec<Block> {
     let mut blocks =
         vec![Block::Para(story.pick("Buongiorno,", "Hello,").into()), Block::Para(story.after_greeting(fact))];
     blocks.extend(figure(story).map(Block::Para));
+    blocks.extend(said(story).map(Block::Para));
     blocks.push(Block::Title(story.pick("Che cosa fare", "What to do").into()));
     blocks.push(Block::Para(ask(story).into()));
     let note = story.pick(
@@ -55,6 +56,12 @@ pub fn closed(story: &Story<'_>, from: &str) -> Vec<Block> {
         format!("{} {}: {} is over.", bold("Resolved:"), story.name(), lower(title(story)))
     };
     vec![Block::Para(over), Block::Lines(vec![story.course()]), Block::Small(story.signature(from))]
+}
+
+/// Why, in the words of the machine that says so.
+fn said(story: &Story<'_>) -> Option<String> {
+    let said = story.incident.detail.said.as_ref()?;
+    Some(format!("{} {said}", bold(story.pick("La sonda dice:", "The agent says:"))))
 }
 
 /// The figure against its threshold, and what is usual.
@@ -164,6 +171,12 @@ fn ask(story: &Story<'_>) -> &'static str {
         Condition::ClockWrong => (
             "Controllare la sincronizzazione NTP della sonda. Le misure vengono corrette.",
             "Check the agent’s NTP synchronisation. Its measurements are corrected.",
+        ),
+        Condition::PartRefused => (
+            "Correggere l’inventario o il segreto indicato; fino ad allora la sonda continua con la parte precedente e \
+             quello che è nuovo non viene misurato.",
+            "Correct the inventory, or the secret that is named; until then the agent goes on with the part before, and \
+             what is new is not measured.",
         ),
         Condition::ClonedAgent => (
             "Due macchine scrivono con lo stesso nome: fermarne una.",

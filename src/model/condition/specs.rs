@@ -28,7 +28,7 @@ const fn above(
     Some(Threshold { open, close, unit, range, meaning })
 }
 
-pub static SPECS: [Spec; 22] = [
+pub static SPECS: [Spec; 23] = [
     Spec {
         condition: Condition::HubBlind,
         word: "hub_blind",
@@ -402,6 +402,23 @@ pub static SPECS: [Spec; 22] = [
                   lost.",
         why: "A clock that is synchronised is within a second; fifteen minutes let NTP do its work after a start.",
         to_do: "NTP on the agent's machine.",
+    },
+    Spec {
+        condition: Condition::PartRefused,
+        word: "part_refused",
+        about: About::Agent,
+        open: minutes(5),
+        close: minutes(5),
+        threshold: None,
+        damping: SLOW,
+        severity: Severity::Minor,
+        delivery: Delivery::Digest,
+        tells_operator: false,
+        title_it: "Inventario rifiutato dalla sonda",
+        title_en: "Agent refuses its inventory",
+        meaning: "An agent refuses its part of the inventory, and says why. It goes on measuring by the part before.",
+        why: "An agent that starts may lack something for a moment.",
+        to_do: "The reason stands in the incident and in the table of agents: often a secret that the hub cannot read.",
     },
     Spec {
         condition: Condition::ClonedAgent,
