@@ -152,7 +152,9 @@ impl Answers {
         match self.value(oid) {
             Ok(Value::Bytes(bytes)) => match clean_text(bytes) {
                 text if text.is_empty() => Reading::Missing(Missing::Sentinel),
-                text => number_of(&text).map_or(Reading::Missing(Missing::Malformed), |n| Reading::value(scaled(n, scale))),
+                text => {
+                    number_of(&text).map_or(Reading::Missing(Missing::Malformed), |n| Reading::value(scaled(n, scale)))
+                }
             },
             _ => self.reading(oid, scale),
         }

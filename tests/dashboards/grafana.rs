@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vedetta::catalogue::Unit;
 
-use super::panels::{Dashboard, Kind, Panel, Text};
+use super::panels::{ANY_IS_BAD, Dashboard, Kind, Panel, Text};
 use super::query::{Metric, Query, Store};
 
 /// 0 Italian, 1 English.
@@ -138,17 +138,35 @@ fn links(query: &Query, store: Store, language: usize) -> Value {
     }
     let url =
         format!("/d/{}?var-link=${{__data.fields[0]}}&${{datasource:queryparam}}", uid("tratta", store, language));
-    json!([{ "title": ["Apri la tratta", "Open the link"][language], "url": url }])
+    json!([{ "title": (["Apri la tratta", "Open the link"][language]), "url": url }])
+}
+
+fn steps(thresholds: &[(Option<f64>, &str)]) -> Value {
+    thresholds.iter().map(|(from, color)| json!({ "value": from, "color": color })).collect()
+}
+
+/// How a column of a table looks: yes or no in colour, everything else as it is measured.
+fn column(of: Unit, language: usize) -> Value {
+    if of != Unit::Flag {
+        return json!([{ "id": "unit", "value": unit(of) }]);
+    }
+    let [no, yes] = [["no", "sì"], ["no", "yes"]][language];
+    json!([
+        { "id": "custom.cellOptions", "value": { "type": "color-text" } },
+        { "id": "color", "value": { "mode": "thresholds" } },
+        { "id": "thresholds", "value": { "mode": "absolute", "steps": steps(ANY_IS_BAD) } },
+        { "id": "mappings", "value": [{ "type": "value", "options": {
+            "0": { "text": no, "index": 0 }, "1": { "text": yes, "index": 1 },
+        } }] },
+    ])
 }
 
 fn field_config(panel: &Panel, store: Store, language: usize) -> Value {
-    let steps: Vec<Value> =
-        panel.thresholds.iter().map(|(from, color)| json!({ "value": from, "color": color })).collect();
     let query = &panel.queries[0];
     let colored = matches!(panel.kind, Kind::Stat | Kind::Map | Kind::States | Kind::Table);
     let mut defaults = json!({
         "unit": query.unit(),
-        "thresholds": { "mode": "absolute", "steps": steps },
+        "thresholds": { "mode": "absolute", "steps": steps(panel.thresholds) },
         "color": { "mode": if colored { "thresholds" } else { "palette-classic" } },
         "links": links(query, store, language),
         "custom": {},
@@ -156,6 +174,9 @@ fn field_config(panel: &Panel, store: Store, language: usize) -> Value {
     if matches!(panel.kind, Kind::Lines) {
         // What is missing is a gap, never a line across it.
         defaults["custom"] = json!({ "spanNulls": false, "lineWidth": 2, "fillOpacity": 0, "showPoints": "auto" });
+    }
+    if matches!(query, Query::Share(..)) {
+        defaults["custom"] = json!({ "cellOptions": { "type": "color-text" } });
     }
     if store == Store::Influx && matches!(panel.kind, Kind::Lines | Kind::States) {
         defaults["displayName"] = json!(query.legend(store));
@@ -171,7 +192,7 @@ fn field_config(panel: &Panel, store: Store, language: usize) -> Value {
         for (metric, name) in metrics.iter().zip(&panel.columns[key.len()..]) {
             overrides.push(json!({
                 "matcher": { "id": "byName", "options": name[language] },
-                "properties": [{ "id": "unit", "value": unit(metric.unit()) }],
+                "properties": column(metric.unit(), language),
             }));
         }
     }
@@ -190,12 +211,10 @@ fn options(panel: &Panel, language: usize) -> Value {
             "tooltip": { "mode": "multi", "sort": "asc" },
         }),
         Kind::Table => {
-            let sorted = panel.columns.get(if panel.columns.len() > 3 { panel.columns.len() - 2 } else { 1 });
-            let by = match &panel.queries[0] {
-                Query::Share(..) => panel.columns.last(),
-                _ => sorted,
-            };
-            json!({ "showHeader": true, "sortBy": [{ "displayName": by.map_or("", |b| b[language]), "desc": false }] })
+            // Whoever is below, or the lowest share, comes first.
+            let is_share = matches!(panel.queries[0], Query::Share(..));
+            let by = if is_share { panel.columns.len() - 1 } else { panel.queries[0].key().len() };
+            json!({ "showHeader": true, "sortBy": [{ "displayName": word(by), "desc": !is_share }] })
         }
         Kind::Map => json!({
             "view": { "id": "fit", "allLayers": true, "padding": 10, "lat": 0, "lon": 0, "zoom": 8 },
@@ -204,7 +223,7 @@ fn options(panel: &Panel, language: usize) -> Value {
             "tooltip": { "mode": "details" },
             "layers": [{
                 "type": "markers", "name": word(0), "tooltip": true,
-                "location": { "mode": "coords", "latitude": word(2), "longitude": word(3) },
+                "location": { "mode": "coords", "latitude": word(3), "longitude": word(4) },
                 "config": { "showLegend": true, "style": {
                     "size": { "fixed": 8, "min": 4, "max": 12 },
                     "color": { "field": word(1), "fixed": "blue" },
@@ -352,7 +371,7 @@ pub fn json(dashboard: &Dashboard, store: Store, language: usize) -> Value {
         "templating": { "list": variables(dashboard, store, language) },
         "annotations": annotations(store, language),
         "links": [
-            { "type": "link", "title": ["Pagina di stato", "Status page"][language], "icon": "external link", "url": "${page}/", "targetBlank": true },
+            { "type": "link", "title": (["Pagina di stato", "Status page"][language]), "icon": "external link", "url": "${page}/", "targetBlank": true },
             { "type": "dashboards", "title": "vedetta", "tags": ["vedetta", store.as_str(), LANGUAGES[language]],
               "asDropdown": true, "includeVars": false, "keepTime": true },
         ],

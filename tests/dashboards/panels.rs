@@ -37,8 +37,7 @@ pub struct Dashboard {
 
 const NONE: &[(Option<f64>, &str)] = &[(None, "blue")];
 /// Of what should not be: blue at 0, as colour-blind people tell it from orange.
-const ANY_IS_BAD: &[(Option<f64>, &str)] = &[(None, "blue"), (Some(1.0), "orange")];
-const BELOW_MEGABITS: &[(Option<f64>, &str)] = &[(None, "orange"), (Some(30.0), "blue")];
+pub const ANY_IS_BAD: &[(Option<f64>, &str)] = &[(None, "blue"), (Some(1.0), "orange")];
 const BELOW_PERCENT: &[(Option<f64>, &str)] = &[(None, "orange"), (Some(100.0), "yellow"), (Some(120.0), "blue")];
 const IS_UP: &[(Option<f64>, &str)] = &[(None, "orange"), (Some(1.0), "blue")];
 
@@ -72,6 +71,7 @@ fn ends(title: Text, series: &[(&'static str, &'static str)], by: By) -> Panel {
 }
 
 const CAPACITY: Text = ["Capacità", "Capacity"];
+const SITE: Text = ["Sede", "Site"];
 const REQUIRED: Text = ["Richiesta", "Required"];
 const LINK: Text = ["Tratta", "Link"];
 const DIRECTION: Text = ["Verso", "Direction"];
@@ -106,16 +106,16 @@ pub fn all(store: Store) -> [Dashboard; 3] {
 
 fn network(store: Store) -> Dashboard {
     let site = |field| metric("site", field, &[DOWN]);
-    let promise = ["target_mbps", "together_mbps", "alone_mbps"];
+    let promise = ["below_flag", "target_mbps", "together_mbps", "alone_mbps"];
+    let place = ["latitude_degrees", "longitude_degrees"].map(|field| metric("site", field, &[]));
+    let is_below = ["Sotto l’obiettivo", "Below target"];
+    let together = ["Tutti insieme", "Together"];
     let mut panels = vec![
         stat(["Sedi sotto l’obiettivo", "Sites below target"], Query::Total(site("below_flag"))),
         stat(["Sedi che lo raggiungono", "Sites that reach it"], Query::CountOf(site("below_flag"), 0))
             .thresholds(NONE),
         stat(["Guasti aperti", "Open incidents"], Query::Total(metric("incident", "open_flag", &[]))),
-        stat(
-            ["Tratte ferme (per verso)", "Links down (by direction)"],
-            Query::CountOf(metric("link", "up_flag", &[]), 0),
-        ),
+        stat(["Tratte ferme", "Links down"], Query::CountOf(metric("link", "up_flag", &[DOWN]), 0)),
         panel(
             ["Sedi: obiettivo e capacità", "Sites: target and capacity"],
             Kind::Table,
@@ -123,24 +123,15 @@ fn network(store: Store) -> Dashboard {
             12,
             vec![Query::Table(promise.map(site).to_vec(), vec!["site"])],
         )
-        .columns(&[["Sede", "Site"], ["Obiettivo", "Target"], ["Tutti insieme", "Together"], ["Da sola", "Alone"]])
-        .thresholds(BELOW_MEGABITS),
+        .columns(&[SITE, is_below, ["Obiettivo", "Target"], together, ["Da sola", "Alone"]]),
         panel(
-            ["Mappa: capacità con tutti insieme", "Map: capacity, all together"],
+            ["Mappa: chi è sotto l’obiettivo", "Map: who is below target"],
             Kind::Map,
             12,
             12,
-            vec![Query::Table(
-                vec![
-                    site("together_mbps"),
-                    metric("site", "latitude_degrees", &[]),
-                    metric("site", "longitude_degrees", &[]),
-                ],
-                vec!["site"],
-            )],
+            vec![Query::Table([&[site("below_flag"), site("together_mbps")], &place[..]].concat(), vec!["site"])],
         )
-        .columns(&[["Sede", "Site"], CAPACITY, ["Latitudine", "Latitude"], ["Longitudine", "Longitude"]])
-        .thresholds(BELOW_MEGABITS),
+        .columns(&[SITE, is_below, together, ["Latitudine", "Latitude"], ["Longitudine", "Longitude"]]),
         worst_links(&[]),
         panel(
             ["Capacità delle sedi, tutti insieme", "Capacity of sites, all together"],
@@ -225,7 +216,7 @@ fn operator() -> Dashboard {
         variable: Some(("wisp", OPERATOR)),
         panels: vec![
             stat(["Guasti aperti", "Open incidents"], Query::Total(metric("incident", "open_flag", &[by]))),
-            stat(["Tratte ferme (per verso)", "Links down (by direction)"], Query::CountOf(edge("up_flag"), 0)),
+            stat(["Tratte ferme", "Links down"], Query::CountOf(metric("link", "up_flag", &[by, DOWN]), 0)),
             worst_links(&[by]),
             panel(
                 ["Tratte: richiesta e capacità", "Links: required and capacity"],

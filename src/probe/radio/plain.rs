@@ -170,10 +170,7 @@ pub static LANCOM: Family = Family {
     profile: "lancom",
     title: "LANCOM LCOS, LCOS LX",
     duplex: Duplex::Shared,
-    object_ids: &[
-        ObjectId::Under(&[1, 3, 6, 1, 4, 1, 2356, 11, 8]),
-        ObjectId::Under(&[1, 3, 6, 1, 4, 1, 2356, 13, 8]),
-    ],
+    object_ids: &[ObjectId::Under(&[1, 3, 6, 1, 4, 1, 2356, 11, 8]), ObjectId::Under(&[1, 3, 6, 1, 4, 1, 2356, 13, 8])],
     tables: &[
         Table { name: "lcos", column: &[1, 3, 6, 1, 4, 1, 2356, 11, 1, 3, 57, 1, 3], rows_max: RADIOS_MAX },
         Table { name: "lcos lx", column: &[1, 3, 6, 1, 4, 1, 2356, 13, 1, 3, 57, 1, 3], rows_max: RADIOS_MAX },
