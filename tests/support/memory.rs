@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
-use vedetta::model::{SiteId, UnixMillis};
+use vedetta::model::SiteId;
 use vedetta::store::{BatchStore, Document, DocumentStore, IncomingBatch, SetAside, StoreError, StoreOutcome};
 use vedetta::wire::batch::{Encoding, unpack};
 use vedetta::wire::ranges::RangeSet;

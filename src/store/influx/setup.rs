@@ -163,6 +163,10 @@ impl Api<'_> {
         let parsed = serde_json::from_slice::<Value>(&bytes);
         match (status, parsed) {
             (200 | 201, Ok(value)) => Ok(Some(value)),
+            // InfluxDB 2 answers 401 to a good token too: "write:orgs/…/buckets is unauthorized" where it lacks rights.
+            (401, _) if words.ends_with(" is unauthorized") => {
+                Err(SetupError::Forbidden { what: what.to_owned(), org, words })
+            }
             (401, _) => Err(SetupError::Unauthorized { url, words }),
             (403, _) => Err(SetupError::Forbidden { what: what.to_owned(), org, words }),
             // InfluxDB says so in JSON; whoever does not know the path at all, in other words.

@@ -28,7 +28,8 @@ async fn answer(State(fake): State<Arc<Fake>>, method: Method, uri: Uri, body: B
     let mut bucket = fake.bucket.lock().unwrap();
     let secs = || serde_json::from_slice::<Value>(&body).unwrap()["retentionRules"][0]["everySeconds"].as_u64();
     if method != Method::GET && fake.read_only {
-        return (StatusCode::FORBIDDEN, r#"{"code":"forbidden","message":"insufficient permissions"}"#).into_response();
+        let words = r#"{"code":"unauthorized","message":"write:orgs/o1/buckets is unauthorized"}"#;
+        return (StatusCode::UNAUTHORIZED, words).into_response();
     }
     let value = match (method, uri.path()) {
         (Method::GET, "/api/v2/orgs") if query == "org=unione" => json!({ "orgs": [{ "id": "o1", "name": "unione" }] }),
@@ -97,7 +98,7 @@ async fn what_cannot_be_done_says_what_would_be_right() {
     check(only(200, "<html>hotel wifi</html>"), "unione", "does not answer as InfluxDB 2").await;
     check(Fake::default(), "altri", "there is no organization \"altri\"").await;
     let read_only = || Fake { read_only: true, ..Fake::default() };
-    check(read_only(), "unione", "may not make buckets (403 insufficient permissions)").await;
+    check(read_only(), "unione", "may not make buckets (401 write:orgs/o1/buckets is unauthorized)").await;
     let there = Fake { bucket: Mutex::new(Some(7200)), ..read_only() };
     check(there, "unione", "may not change the bucket").await;
 }
