@@ -1,6 +1,6 @@
 //! The three dashboards, each told once for both stores and both languages.
 
-use super::query::By::{Chosen, Is};
+use super::query::By::{Chosen, Is, IsOnWire};
 use super::query::{By, Query, Store, metric, own};
 
 /// Italian and English.
@@ -42,6 +42,7 @@ const BELOW_PERCENT: &[(Option<f64>, &str)] = &[(None, "orange"), (Some(100.0), 
 const IS_UP: &[(Option<f64>, &str)] = &[(None, "orange"), (Some(1.0), "blue")];
 
 const DOWN: By = Is("direction", "downstream");
+const ONE_DIRECTION: By = IsOnWire("direction", "downstream");
 const EDGE: [&str; 3] = ["link", "direction", "wisp"];
 const END: [&str; 2] = ["device", "site"];
 
@@ -115,7 +116,7 @@ fn network(store: Store) -> Dashboard {
         stat(["Sedi che lo raggiungono", "Sites that reach it"], Query::CountOf(site("below_flag"), 0))
             .thresholds(NONE),
         stat(["Guasti aperti", "Open incidents"], Query::Total(metric("incident", "open_flag", &[]))),
-        stat(["Tratte ferme", "Links down"], Query::CountOf(metric("link", "up_flag", &[DOWN]), 0)),
+        stat(["Tratte ferme", "Links down"], Query::CountOf(metric("link", "up_flag", &[ONE_DIRECTION]), 0)),
         panel(
             ["Sedi: obiettivo e capacità", "Sites: target and capacity"],
             Kind::Table,
@@ -216,7 +217,7 @@ fn operator() -> Dashboard {
         variable: Some(("wisp", OPERATOR)),
         panels: vec![
             stat(["Guasti aperti", "Open incidents"], Query::Total(metric("incident", "open_flag", &[by]))),
-            stat(["Tratte ferme", "Links down"], Query::CountOf(metric("link", "up_flag", &[by, DOWN]), 0)),
+            stat(["Tratte ferme", "Links down"], Query::CountOf(metric("link", "up_flag", &[by, ONE_DIRECTION]), 0)),
             worst_links(&[by]),
             panel(
                 ["Tratte: richiesta e capacità", "Links: required and capacity"],

@@ -28,6 +28,8 @@ impl Store {
 pub enum By {
     /// The tag has this value.
     Is(&'static str, &'static str),
+    /// The same in InfluxDB only; `/metrics` says once what is the same in both directions.
+    IsOnWire(&'static str, &'static str),
     /// The tag is what the variable of the same name says.
     Chosen(&'static str),
 }
@@ -91,9 +93,10 @@ impl Metric {
         let by: Vec<String> = self
             .by
             .iter()
-            .map(|by| match by {
-                By::Is(tag, value) => format!("{tag}=\"{value}\""),
-                By::Chosen(tag) => format!("{tag}=~\"${tag}\""),
+            .filter_map(|by| match by {
+                By::Is(tag, value) => Some(format!("{tag}=\"{value}\"")),
+                By::Chosen(tag) => Some(format!("{tag}=~\"${tag}\"")),
+                By::IsOnWire(..) => None,
             })
             .collect();
         let by = if by.is_empty() { String::new() } else { format!("{{{}}}", by.join(",")) };
@@ -111,7 +114,9 @@ impl Metric {
         );
         for by in &metrics[0].by {
             text += &match by {
-                By::Is(tag, value) => format!("  |> filter(fn: (r) => r.{tag} == \"{value}\")\n"),
+                By::Is(tag, value) | By::IsOnWire(tag, value) => {
+                    format!("  |> filter(fn: (r) => r.{tag} == \"{value}\")\n")
+                }
                 By::Chosen("link") => format!("  |> filter(fn: (r) => r.{edge} =~ /^${{link:regex}}$/)\n"),
                 By::Chosen(tag) => format!("  |> filter(fn: (r) => r.{tag} =~ /^${{{tag}:regex}}$/)\n"),
             };
