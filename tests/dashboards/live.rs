@@ -128,7 +128,7 @@ fn chosen(query: &str) -> String {
     for variable in ["link", "wisp"] {
         text = text.replace(&format!("${{{variable}:regex}}"), ".+").replace(&format!("${variable}"), ".+");
     }
-    assert!(!text.contains('$'), "a variable that nobody sets: {text}");
+    assert!(!text.replace("+$/", "").contains('$'), "a variable that nobody sets: {text}");
     text
 }
 
