@@ -10,6 +10,8 @@ mod probe;
 #[cfg(feature = "hub")]
 mod scenarios;
 mod spool;
+#[cfg(feature = "hub")]
+mod store;
 
 use std::io::IsTerminal;
 #[cfg(all(feature = "hub", feature = "sim"))]
@@ -89,6 +91,9 @@ enum Command {
     /// Who is told what, and a marked test to one recipient: mail and webhooks as the settings say
     #[cfg(feature = "hub")]
     Notify(notify::NotifyArgs),
+    /// The time series store: make its bucket, set how long it keeps points
+    #[cfg(feature = "hub")]
+    Store(store::StoreArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),

@@ -1,6 +1,7 @@
 //! Wiring of a hub: MQTT inbox -> ledger -> picture of the network -> incidents -> mails, page, sinks.
 
 mod charts;
+mod derived;
 pub mod evaluator;
 pub mod keys;
 mod late;

@@ -47,6 +47,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Backups(args) => super::desk::backups(&args),
         #[cfg(feature = "hub")]
         Command::Notify(args) => super::notify::notify(&args),
+        #[cfg(feature = "hub")]
+        Command::Store(args) => super::store::run(args),
         #[cfg(feature = "sim")]
         Command::Simulate(args) => simulate(&args),
     }

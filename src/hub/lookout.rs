@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::charts;
 use super::evaluator::{Evaluated, Evaluator, Heard};
 use super::proof::ProofKeeper;
+use super::{charts, derived};
 use crate::alert::desk::Command;
 use crate::alert::signed::LinkKeys;
 use crate::alert::{Incident, IncidentState};
@@ -312,13 +312,16 @@ impl Lookout {
             .collect()
     }
 
-    /// Writes what the hub derives (links, sites) into the ledger, once a poll interval, for the sinks.
+    /// Writes what the hub derives (links, sites, incidents) into the ledger, once a poll interval, for the sinks.
     async fn derive(&mut self, now: UnixMillis, view: &NetworkView) {
         if self.memory.last_derived.is_some_and(|last| now.since(last) < self.parts.settings.poll_interval) {
             return;
         }
         self.memory.last_derived = Some(now);
-        let samples = derived_samples(view);
+        let mut samples = derived_samples(view);
+        samples.extend(derived::places(&self.parts.network, now));
+        let incidents = self.evaluator.engine.incidents();
+        samples.extend(derived::incidents(&incidents, now, self.parts.settings.poll_interval));
         let ledger = self.parts.ledger.clone();
         let stored = tokio::task::spawn_blocking(move || ledger.store_own(&samples, now)).await;
         // A blocking task that does not end normally: the runtime is going away.

@@ -4,12 +4,15 @@
 //! From every state that is reached, a fair ending is played: everything runs, everything arrives. Then nothing may
 //! still wait, and each sample is stored once or reported as lost; see docs/delivery-protocol.md.
 
+mod wide;
+
 use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::wide::Wide;
 use super::inflight::{BACKLOG_BITS_PER_SECOND, Inflight, RESEND_MAX, Send};
 use super::track::Track;
 use crate::model::{MonoMillis, SiteId, UnixMillis};
@@ -142,38 +145,6 @@ impl Act {
     }
 }
 
-/// Both halves in one pass (the mixing steps of splitmix64 and of MurmurHash3).
-struct Wide(u64, u64);
-
-impl Hasher for Wide {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u64(&mut self, x: u64) {
-        self.0 = (self.0 ^ x).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        self.0 ^= self.0 >> 27;
-        self.1 = (self.1.rotate_left(23) ^ x).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        self.1 ^= self.1 >> 33;
-    }
-
-    fn write_u8(&mut self, x: u8) {
-        self.write_u64(u64::from(x));
-    }
-
-    fn write_usize(&mut self, x: usize) {
-        self.write_u64(x as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 impl World {
     fn new() -> Self {
         Self {
@@ -211,7 +182,7 @@ impl World {
             (hub.boot, hub.session, hub.online, hub.unreported).hash(&mut h);
             hub.track.hash_knowledge(&mut h);
         }
-        (h.finish(), h.1)
+        (h.0, h.1)
     }
 
     fn acts(&self) -> Vec<Act> {

@@ -10,6 +10,7 @@
 
 pub mod judge;
 mod page;
+pub mod setup;
 mod turns;
 mod wisp;
 
