@@ -37,8 +37,11 @@ fn unit(unit: Unit) -> &'static str {
 impl Query {
     fn metric(&self) -> &Metric {
         match self {
-            Self::Series(metric, ..) | Self::Rate(metric, _) | Self::Total(metric) | Self::CountOf(metric, _) => metric,
-            Self::Share(metric, ..) => metric,
+            Self::Series(metric, ..)
+            | Self::Rate(metric, _)
+            | Self::Total(metric)
+            | Self::CountOf(metric, _)
+            | Self::Share(metric, ..) => metric,
             Self::Table(metrics, _) => &metrics[0],
         }
     }
@@ -107,7 +110,6 @@ fn columns(query: &Query, store: Store) -> Vec<String> {
         (Query::Table(metrics, _), Store::Prometheus) if metrics.len() > 1 => {
             (0..metrics.len()).map(|n| format!("Value #{}", char::from(b'A' + n as u8))).collect()
         }
-        (Query::Table(..), Store::Prometheus) => vec!["Value".to_owned()],
         _ => vec!["Value".to_owned()],
     };
     tags.chain(fields).collect()

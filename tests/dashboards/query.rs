@@ -1,6 +1,8 @@
 //! What a panel asks, told once; and the same in PromQL and in Flux. Names come from the catalogue, or from the hub's
 //! own list: one that does not exist does not get this far.
 
+use std::fmt::Write as _;
+
 use vedetta::catalogue::{self, Unit};
 use vedetta::web::metrics::{OWN, PREFIX};
 
@@ -113,12 +115,12 @@ impl Metric {
             fields.join(" or "),
         );
         for by in &metrics[0].by {
-            text += &match by {
+            let _ = match by {
                 By::Is(tag, value) | By::IsOnWire(tag, value) => {
-                    format!("  |> filter(fn: (r) => r.{tag} == \"{value}\")\n")
+                    writeln!(text, "  |> filter(fn: (r) => r.{tag} == \"{value}\")")
                 }
-                By::Chosen("link") => format!("  |> filter(fn: (r) => r.{edge} =~ /^${{link:regex}}$/)\n"),
-                By::Chosen(tag) => format!("  |> filter(fn: (r) => r.{tag} =~ /^${{{tag}:regex}}$/)\n"),
+                By::Chosen("link") => writeln!(text, "  |> filter(fn: (r) => r.{edge} =~ /^${{link:regex}}$/)"),
+                By::Chosen(tag) => writeln!(text, "  |> filter(fn: (r) => r.{tag} =~ /^${{{tag}:regex}}$/)"),
             };
         }
         text
@@ -141,7 +143,7 @@ fn edges(metrics: &[&Metric], key: &[&str], start: &str, steps: &str) -> String 
         .map(|edge| {
             let mut text = Metric::flux(metrics, edge, start);
             if names.len() > 1 {
-                text += &format!("  |> filter(fn: (r) => exists r.{edge})\n");
+                let _ = writeln!(text, "  |> filter(fn: (r) => exists r.{edge})");
             }
             if *edge == "backhaul" {
                 text += "  |> rename(columns: {backhaul: \"link\"})\n";
@@ -198,10 +200,10 @@ impl Query {
                 let mut steps = format!("  |> group(columns: [{}])\n", quoted(key));
                 steps += "  |> aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: false)\n";
                 if let Some(what) = what {
-                    steps += &format!("  |> set(key: \"what\", value: \"{what}\")\n");
+                    let _ = writeln!(steps, "  |> set(key: \"what\", value: \"{what}\")");
                     columns.push("what");
                 }
-                steps += &format!("  |> group(columns: [{}])\n", quoted(&columns));
+                let _ = writeln!(steps, "  |> group(columns: [{}])", quoted(&columns));
                 edges(&[metric], key, "v.timeRangeStart", &steps)
             }
             Self::Rate(metric, key) => {
