@@ -5,6 +5,7 @@
 //! others are issued again when they end soon. No certificate begins before 2020 or later than that, so that a relay
 //! whose clock is behind still believes the broker.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -37,6 +38,10 @@ pub const RENEW_BEFORE: Duration = Duration::from_hours(60 * 24);
 const VALID_AUTHORITY: Duration = Duration::from_hours(20 * 365 * 24);
 /// The hub's name in its certificate; no agent can have it, for ids have no underscore.
 const HUB: &str = "_hub";
+/// Reads the incidents of all operators; no operator can be meant, for [`READERS_DIR`] holds it beside them.
+pub const UNION_READER: &str = "_union";
+/// Readers' certificates, one directory each.
+const READERS_DIR: &str = "readers";
 /// The authority, and its key, which may be kept elsewhere while nothing has to be signed.
 const AUTHORITY_FILE: &str = "ca.pem";
 const KEY_FILE: &str = "ca.key";
@@ -57,6 +62,8 @@ pub enum BrokerFilesError {
     NoKey { key: PathBuf, names: Vec<String> },
     #[error("{0}: is not the key of the authority in {1}, or that is of another network")]
     ForeignAuthority(PathBuf, PathBuf),
+    #[error("--reader {0:?}: must be an operator of the inventory, or {UNION_READER} for a machine of the Union")]
+    BadReader(String),
     #[error("certificate of {name}")]
     Certificate { name: String, source: rcgen::Error },
 }
@@ -74,6 +81,8 @@ pub struct BrokerFiles {
     pub renew_before: Duration,
     /// Issue everything again now.
     pub renew: bool,
+    /// Who gets a certificate to read incidents with, besides those of earlier runs: operators, or [`UNION_READER`].
+    pub readers: Vec<String>,
 }
 
 /// What was done.
@@ -94,6 +103,7 @@ pub struct Written {
 pub fn write(options: &BrokerFiles, network: &Network, now: UnixMillis) -> Result<Written, BrokerFilesError> {
     make_dir(&options.out)?;
     let hosts = hosts(options)?;
+    let readers = readers(options, network)?;
     let mut written = Written::default();
     let authority = authority(options, &network.id, now, &mut written)?;
     let broker = options.out.join("broker");
@@ -107,13 +117,32 @@ pub fn write(options: &BrokerFiles, network: &Network, now: UnixMillis) -> Resul
     for site in network.agents() {
         issue(&options.out.join("agents").join(site.id.as_str()), Holder::Agent(site.id.as_str()), false)?;
     }
+    for reader in &readers {
+        issue(&options.out.join(READERS_DIR).join(reader), Holder::Reader(&reader_user(reader)), false)?;
+    }
     if !written.unsigned.is_empty() {
         return Err(BrokerFilesError::NoKey { key: options.out.join(KEY_FILE), names: written.unsigned });
     }
     put(&broker, NAMES_FILE, names.as_bytes())?;
     put(&broker, "vedetta.conf", listener(options).as_bytes())?;
-    put(&broker, "acl", rights(&network.id).as_bytes())?;
+    put(&broker, "acl", rights(network).as_bytes())?;
     Ok(written)
+}
+
+/// Those given, and those of earlier runs that the inventory still has.
+fn readers(options: &BrokerFiles, network: &Network) -> Result<BTreeSet<String>, BrokerFilesError> {
+    let known = |name: &str| name == UNION_READER || network.wisps.contains_key(name);
+    if let Some(bad) = options.readers.iter().find(|name| !known(name)) {
+        return Err(BrokerFilesError::BadReader(bad.clone()));
+    }
+    let entries = std::fs::read_dir(options.out.join(READERS_DIR)).into_iter().flatten().flatten();
+    let before = entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| known(name));
+    Ok(options.readers.iter().cloned().chain(before).collect())
+}
+
+/// The name in a reader's certificate; no agent can have it, for ids have no underscore.
+fn reader_user(reader: &str) -> String {
+    format!("_reader-{reader}")
 }
 
 /// Names of the broker: those given, else those of the last run.
@@ -190,6 +219,8 @@ enum Holder<'a> {
     Broker(&'a [String]),
     Hub,
     Agent(&'a str),
+    /// Its name in the certificate.
+    Reader(&'a str),
 }
 
 impl Holder<'_> {
@@ -197,7 +228,7 @@ impl Holder<'_> {
         match self {
             Self::Broker(_) => "broker",
             Self::Hub => "hub",
-            Self::Agent(site) => site,
+            Self::Agent(name) | Self::Reader(name) => name,
         }
     }
 
@@ -211,7 +242,9 @@ impl Holder<'_> {
                 (CertificateParams::new(hosts.to_vec())?, "broker", ExtendedKeyUsagePurpose::ServerAuth)
             }
             Self::Hub => (CertificateParams::default(), HUB, ExtendedKeyUsagePurpose::ClientAuth),
-            Self::Agent(site) => (CertificateParams::default(), *site, ExtendedKeyUsagePurpose::ClientAuth),
+            Self::Agent(name) | Self::Reader(name) => {
+                (CertificateParams::default(), *name, ExtendedKeyUsagePurpose::ClientAuth)
+            }
         };
         params.distinguished_name.push(DnType::CommonName, name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -278,9 +311,11 @@ fn is_believed(authority: &Authority, holder: &Holder<'_>, certificate: &Certifi
             };
             hosts.iter().all(|host| good(host).is_some())
         }
-        Holder::Hub | Holder::Agent(_) => WebPkiClientVerifier::builder_with_provider(roots, provider)
-            .build()
-            .is_ok_and(|verifier| verifier.verify_client_cert(certificate, &[], at).is_ok()),
+        Holder::Hub | Holder::Agent(_) | Holder::Reader(_) => {
+            WebPkiClientVerifier::builder_with_provider(roots, provider)
+                .build()
+                .is_ok_and(|verifier| verifier.verify_client_cert(certificate, &[], at).is_ok())
+        }
     }
 }
 
@@ -337,21 +372,34 @@ max_queued_messages 4096
     )
 }
 
-fn rights(network: &NetworkId) -> String {
+fn rights(network: &Network) -> String {
+    let mut readers = String::new();
+    let own = network.wisps.keys().map(|wisp| (wisp.as_str(), format!("{wisp}/#")));
+    for (reader, topics) in own.chain([(UNION_READER, "#".to_owned())]) {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            readers,
+            "user {}\ntopic read {ROOT}/{}/{HUB}/incidents/{topics}\n\n",
+            reader_user(reader),
+            network.id
+        );
+    }
+    let network = &network.id;
     format!(
         "\
 # Rights, written by `vedetta broker-files`. %u is the name in the client's certificate.
 
-# An agent writes its data and its state, reads what is stored of it, its configuration and the hub's presence.
+# The hub has its network.
+user {HUB}
+topic readwrite {ROOT}/{network}/#
+
+# An operator may read its own incidents, a machine of the Union all (`vedetta broker-files --reader`).
+{readers}# An agent writes its data and its state, reads what is stored of it, its configuration and the hub's presence.
 pattern write {ROOT}/{network}/%u/data
 pattern write {ROOT}/{network}/%u/state
 pattern read {ROOT}/{network}/%u/stored
 pattern read {ROOT}/{network}/%u/config
 pattern read {ROOT}/{network}/{HUB}/state
-
-# The hub has its network.
-user {HUB}
-topic readwrite {ROOT}/{network}/#
 "
     )
 }
@@ -385,6 +433,7 @@ Copy what is new:
                           vedetta.conf to /etc/mosquitto/conf.d/; then: systemctl reload mosquitto
   {dir}/hub/*             to the hub's machine, and name them in the [mqtt] of hub.toml
   {dir}/agents/SITE/*     to that site's agent, and name them in the [mqtt] of agent.toml
+  {dir}/readers/NAME/*    if there are any, to that operator, who may read its incidents with them
 
     ca_file = \"/etc/vedetta/ca.pem\"
     client_cert_file = \"/etc/vedetta/client.pem\"
@@ -421,6 +470,7 @@ mod tests {
             valid: VALID,
             renew_before: RENEW_BEFORE,
             renew: false,
+            readers: Vec::new(),
         }
     }
 
@@ -473,6 +523,26 @@ mod tests {
         );
         std::fs::rename(&away, &key).unwrap();
         assert_eq!(renamed().unwrap().issued, ["broker"]);
+    }
+
+    #[test]
+    fn readers_are_remembered_and_must_be_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let (network, mut options) = (network("n"), options(dir.path()));
+        let wisp = network.wisps.keys().next().unwrap().to_string();
+        options.readers = vec![wisp.clone(), UNION_READER.to_owned()];
+        let written = write(&options, &network, NOW).unwrap();
+        for name in [format!("_reader-{wisp}"), "_reader-_union".to_owned()] {
+            assert!(written.issued.contains(&name), "{written:?}");
+        }
+        options.readers.clear();
+        let again = write(&options, &network, NOW + DAY).unwrap();
+        assert!(again.issued.is_empty() && again.kept.len() == written.issued.len());
+        let rights = std::fs::read_to_string(dir.path().join("broker/acl")).unwrap();
+        let own = format!("user _reader-{wisp}\ntopic read vedetta/v1/n/_hub/incidents/{wisp}/#\n");
+        assert!(rights.contains(&own), "{rights}");
+        options.readers = vec!["nobody".to_owned()];
+        assert!(matches!(write(&options, &network, NOW), Err(BrokerFilesError::BadReader(_))));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Unit {
     Amps,
     Watts,
     Meters,
+    /// Of latitude and longitude, WGS 84.
+    Degrees,
     Bytes,
     Count,
     /// 0 or 1.
@@ -247,14 +249,16 @@ pub static SITE: Measurement = Measurement {
         gauge("alone_mbps", Unit::Mbps, "Capacity when nobody else draws"),
         gauge("possible_mbps", Unit::Mbps, "Capacity over the widest path"),
         gauge("below_flag", Unit::Flag, "1 when together is below the target"),
+        gauge("latitude_degrees", Unit::Degrees, "Where the site is (WGS 84), for maps; without a direction"),
+        gauge("longitude_degrees", Unit::Degrees, "Where the site is (WGS 84), for maps; without a direction"),
     ],
 };
 
 pub static INCIDENT: Measurement = Measurement {
     name: "incident",
     origin: Origin::Hub,
-    description: "An incident as it opens and closes",
-    fields: &[gauge("open_flag", Unit::Flag, "1 from opening to closing")],
+    description: "An incident, from its opening on at each evaluation that is stored, and once or twice when it has closed",
+    fields: &[gauge("open_flag", Unit::Flag, "1 from opening to closing, 0 when it has closed")],
 };
 
 /// Every measurement there is.
@@ -285,6 +289,7 @@ mod tests {
             Unit::Amps => "amps",
             Unit::Watts => "watts",
             Unit::Meters => "meters",
+            Unit::Degrees => "degrees",
             Unit::Bytes => "bytes",
             Unit::Count => "count",
             Unit::Flag => "flag",

@@ -4,10 +4,14 @@ mod commands;
 #[cfg(feature = "hub")]
 mod desk;
 mod discover;
+#[cfg(feature = "hub")]
+mod notify;
 mod probe;
 #[cfg(feature = "hub")]
 mod scenarios;
 mod spool;
+#[cfg(feature = "hub")]
+mod store;
 
 use std::io::IsTerminal;
 #[cfg(all(feature = "hub", feature = "sim"))]
@@ -81,6 +85,15 @@ enum Command {
     /// Which operators get mails: running in, and switching them on one by one
     #[cfg(feature = "hub")]
     Rodaggio(desk::RodaggioArgs),
+    /// Backup jobs: when they last started, finished or failed, and the addresses at which they say so
+    #[cfg(feature = "hub")]
+    Backups(desk::BackupsArgs),
+    /// Who is told what, and a marked test to one recipient: mail and webhooks as the settings say
+    #[cfg(feature = "hub")]
+    Notify(notify::NotifyArgs),
+    /// The time series store: make its bucket, set how long it keeps points
+    #[cfg(feature = "hub")]
+    Store(store::StoreArgs),
     /// Only the simulated devices of an inventory, on loopback addresses
     #[cfg(feature = "sim")]
     Simulate(SimulateArgs),
@@ -226,6 +239,10 @@ struct BrokerFilesArgs {
     /// Issue everything again now, but for the authority
     #[arg(long)]
     renew: bool,
+    /// Also a certificate to read incidents over MQTT with: an operator's id, for its own, or _union, for all;
+    /// several are allowed, and remembered
+    #[arg(long, value_name = "WISP")]
+    reader: Vec<String>,
 }
 
 #[cfg(feature = "hub")]
@@ -370,8 +387,9 @@ fn default_log_level(command: &Command) -> &'static str {
 }
 
 fn start_logs(level: &str) {
-    // The broker and the SNMP library speak of every packet at `info`.
-    let default = format!("{level},mqtt5=error,async_snmp=error,rumqttc=error");
+    // The broker speaks of every packet at `info`; the SNMP library of every timeout as of an error, where a silent
+    // device is what whoever asked tells.
+    let default = format!("{level},mqtt5=error,async_snmp=off,rumqttc=error");
     let filter = EnvFilter::try_from_env("VEDETTA_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -126,6 +126,8 @@ fn hub_settings(options: &DemoOptions) -> HubSettings {
     let listen = options.listen;
     if let Some(settings) = options.hub.clone() {
         let web = WebSettings { listen, ..settings.web };
+        let alert = settings.alert.faster(options.speed);
+        let notify = settings.notify.in_demo(options.speed);
         return HubSettings { data_dir, web, alert, notify, poll_interval, ..settings };
     }
     let public_url = (listen.port() != 0).then(|| format!("http://{listen}"));

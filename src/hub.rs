@@ -1,10 +1,12 @@
 //! Wiring of a hub: MQTT inbox -> ledger -> picture of the network -> incidents -> mails, page, sinks.
 
 mod charts;
+mod derived;
 pub mod evaluator;
 pub mod keys;
 mod late;
 pub mod lookout;
+mod machines;
 mod proof;
 pub mod roller;
 
@@ -37,6 +39,7 @@ use crate::{notify, web, wire};
 
 use evaluator::{Evaluator, REPLAY, Replayed};
 use lookout::{Lookout, LookoutParts};
+use machines::Machines;
 use roller::Roller;
 
 /// Batches on their way from the inbox to the picture. When it is full the inbox waits, and MQTT with it.
@@ -106,15 +109,17 @@ impl HubApp {
         let engine = evaluator::restored_engine(&*ledger, &settings, &network)?;
         let teller = Teller::restore(&*ledger, now)?;
         tell_of_rodaggio(&teller, &settings, &network, now);
-        let evaluator =
-            Evaluator::new(network.clone(), settings.clone(), past, engine, teller, now).with_links(links.clone());
+        let machines = Machines::new(&network, &settings, &secrets, &ledger, &clock)?;
+        let evaluator = Evaluator::new(network.clone(), settings.clone(), past, engine, teller, now)
+            .with_links(links.clone())
+            .with_feeds(machines.feeds());
         let (desk_in, desk) = mpsc::channel(QUEUE_REQUESTS_MAX);
         let mut tasks = Tasks::new();
 
         let (events_in, events) = mpsc::channel::<InboxEvent>(QUEUE_EVENTS_MAX);
         let (inbox_health, inbox) = watch::channel(InboxHealth::default());
         let config = HubInbox {
-            settings: mqtt,
+            settings: mqtt.clone(),
             network: network.id.clone(),
             boot: uuid::Uuid::new_v4(),
             version: env!("CARGO_PKG_VERSION").into(),
@@ -165,6 +170,8 @@ impl HubApp {
         };
         tasks.spawn("history", roller.run(shutdown.clone()));
         health.push(rx);
+        let mut wakes = vec![outbox_wake];
+        machines.spawn(&mut tasks, &mqtt, &secrets, &shutdown, &mut wakes, &mut health);
         let web = WebState {
             ledger: Some(ledger.clone()),
             snapshots: snapshots.subscribe(),
@@ -183,7 +190,7 @@ impl HubApp {
             inbox,
             parts: health,
             snapshots,
-            outbox_wake,
+            wakes,
             simulated,
             links,
             desk,
@@ -230,6 +237,7 @@ fn first_snapshot(parts: &HubParts, now: UnixMillis) -> Snapshot {
         view: Arc::new(NetworkView { at: now, ..NetworkView::default() }),
         proofs: Arc::default(),
         incidents: Arc::default(),
+        cases: Arc::default(),
         parts: Vec::new(),
         generated_at: now,
         started_at: now,

@@ -186,3 +186,104 @@ pub fn to_json(played: &[Played]) -> serde_json::Value {
     let failed = played.iter().filter(|p| !p.is_well()).count();
     json!({"scenarios": played.iter().map(one).collect::<Vec<_>>(), "failed": failed})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A scenario of 40 minutes in the shipped valley; its first sentence stands on line 6.
+    fn played(sentences: &[&str]) -> (Played, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("one.toml");
+        let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/scenarios/tests/valle.toml");
+        let lines = format!("    \"{}\",\n", sentences.join("\",\n    \""));
+        let head = format!("[scenario]\ntitle = \"One\"\nnetwork = {network:?}\nlasts = \"40m\"\ntimeline = [\n");
+        std::fs::write(&file, format!("{head}{lines}]\n")).unwrap();
+        let played = play(&file, &Given::default());
+        let text = render(std::slice::from_ref(&played), false);
+        (played, text)
+    }
+
+    const DOWN: [&str; 5] = [
+        "from 10m to 30m link colle-alba down",
+        "expect opened to belbo at 13m about link colle-alba as link_down",
+        "expect opened to staff at 13m",
+        "expect closed to belbo at 33m",
+        "expect closed to staff at 33m",
+    ];
+
+    /// One more sentence after [`DOWN`]: on line 11.
+    #[track_caller]
+    fn check_fails(sentence: &str, instead: &str) {
+        let sentences: Vec<&str> = DOWN.into_iter().chain([sentence]).collect();
+        let (played, text) = played(&sentences);
+        assert!(played.problems.is_empty() && !played.is_well(), "{text}");
+        assert!(text.contains(&format!("one.toml:11: expected: {sentence}\n      instead: {instead}")), "{text}");
+        assert!(text.contains("what happened:") && text.ends_with("1 scenario: 1 failed\n"), "{text}");
+    }
+
+    #[test]
+    fn what_goes_as_expected_is_well() {
+        let (played, text) = played(&DOWN);
+        assert!(played.is_well() && text.ends_with("1 scenario: all as expected\n"), "{text}");
+        assert_eq!(to_json(&[played])["failed"], 0);
+    }
+
+    #[test]
+    fn an_expectation_that_is_not_met_fails_with_its_file_and_line() {
+        check_fails("expect opened to langhenet", "there was none; nor any other mail to that recipient");
+        check_fails("expect opened to belbo at 20m", "there was none; at 13m mail: opened to wisp:belbo");
+        check_fails("expect 2 opened to staff", "there were 1; at 13m mail: opened to staff:rete@unione.example");
+        check_fails("expect no mail to belbo", "there were 2; at 13m mail: opened");
+        check_fails("expect incident link_down about link colle-bene", "there was none");
+        check_fails("expect incident link_down about link colle-alba closes 20m", "VED-1 opens 13m, closes 33m");
+        check_fails("expect no incident link_down about link colle-alba", "VED-1 opens 13m, closes 33m");
+        check_fails("expect incident link_down about link colle-alba because-of link dorsale", "VED-1 opens 13m");
+    }
+
+    #[test]
+    fn a_mail_that_no_sentence_expects_fails_and_one_that_is_allowed_does_not() {
+        let (played, text) = played(&DOWN[..3]);
+        assert_eq!(played.failures.len(), 2, "{text}");
+        assert!(text.contains("expected: no mail that no sentence expects or allows"), "{text}");
+        let allowed: Vec<&str> = DOWN[..3].iter().copied().chain(["allow closed to anyone"]).collect();
+        assert!(self::played(&allowed).0.is_well());
+    }
+
+    #[test]
+    fn every_sentence_that_cannot_be_read_is_named_with_its_line() {
+        let (played, text) = played(&[
+            "at 10m link colle-alda down",
+            "at ten link colle-alba down",
+            "from 20m to 10m link colle-alba down",
+            "at 10m link colle-alba flies",
+            "expect opened to nobody",
+            "at 3h link colle-alba down",
+            "at 10m link colle-alba down again",
+            "from 1m to 2m hub restarts",
+        ]);
+        assert_eq!(played.problems.len(), 8, "{text}");
+        let wanted = [
+            "colle-alda",
+            "ten is not a time",
+            "must end later",
+            "flies must be",
+            "no operator nobody",
+            "after the end",
+            "something after its end: again",
+            "no opposite",
+        ];
+        for (at, wanted) in wanted.into_iter().enumerate() {
+            let line = format!("one.toml:{}:", at + 6);
+            let found = text.lines().find(|l| l.contains(&line));
+            assert!(found.is_some_and(|l| l.contains(wanted)), "{wanted} on line {}: {text}", at + 6);
+        }
+        assert!(text.contains("colle-alba"), "a near miss: {text}");
+    }
+
+    #[test]
+    fn an_act_without_an_incident_is_a_failure_of_its_sentence() {
+        let (_, text) = played(&["at 5m acknowledge link colle-alba by noc"]);
+        assert!(text.contains("one.toml:6: expected: a change that can be made"), "{text}");
+    }
+}

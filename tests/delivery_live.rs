@@ -387,6 +387,7 @@ fn broker_files(out: &Path, port: u16, valid: Duration) {
         valid,
         renew_before: broker_files::RENEW_BEFORE,
         renew: false,
+        readers: Vec::new(),
     };
     broker_files::write(&options, &inventory, SystemClock::shared().now()).unwrap();
 }

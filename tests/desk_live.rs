@@ -76,11 +76,12 @@ fn inventory() -> String {
     text
 }
 
-fn remember_incidents(ledger: &Path) -> UnixMillis {
+fn remember_incidents(ledger: &Path, condition: Condition) -> UnixMillis {
     let mut builder = Builder::new();
     let since = UnixMillis(now().0 - 3_600_000);
     for (number, link, wisp) in [(1, "colle-valle", "langhenet"), (2, "monte-piano", "altra")] {
-        let incident = builder.incident(number, Condition::CapacityBelow, Subject::Edge(edge(link)), since);
+        let incident = builder.incident(number, condition, Subject::Edge(edge(link)), since);
+        incident.direction = incident.direction.filter(|_| condition == Condition::CapacityBelow);
         incident.wisp = Some(WispId::parse(wisp).unwrap());
         (incident.measured_mbps, incident.required_mbps) = (Some(12.0), Some(30.0));
         incident.detail.announced = true;
@@ -98,11 +99,15 @@ fn remember_incidents(ledger: &Path) -> UnixMillis {
 
 impl Hub {
     fn start(rodaggio: &str) -> Self {
+        Self::with(rodaggio, Condition::CapacityBelow)
+    }
+
+    fn with(rodaggio: &str, condition: Condition) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, broker) = (free_port(), free_port());
         let data = dir.path().join("data");
         fs::create_dir(&data).unwrap();
-        let opened_at = remember_incidents(&data.join("ledger.sqlite"));
+        let opened_at = remember_incidents(&data.join("ledger.sqlite"), condition);
         fs::write(dir.path().join("network.toml"), inventory()).unwrap();
         let settings = format!(
             "data_dir = \"{}\"\n[web]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{port}\"\n\
@@ -252,6 +257,32 @@ fn an_operator_acknowledges_by_its_link_and_cannot_do_more() {
     assert_eq!((hub.entries("VED-1"), hub.entries("VED-2")), (0, 0));
 }
 
+/// The mail that leaves the hub carries a link that the hub believes, for its operator alone.
+#[test]
+fn the_link_in_a_mail_opens_its_incident() {
+    // Nothing is measured here, so a link that was down stays so.
+    let hub = Hub::with("0s", Condition::LinkDown);
+    let read = "import email, email.policy, mailbox, sys\n\
+                read = lambda f: email.message_from_binary_file(f, policy=email.policy.default)\n\
+                for m in mailbox.Maildir(sys.argv[1], factory=read):\n\
+                \x20   if m['to'] == 'noc@langhenet.example' and m['subject'].startswith('[VED-1]'):\n\
+                \x20       print(m['auto-submitted'], m['list-id'])\n\
+                \x20       print(m.get_body(('plain',)).get_content())";
+    let mails = hub.dir.path().join("mail");
+    let mail = wait_for("the operator's mail", || {
+        let shown = Command::new(support::PYTHON).args(["-c", read]).arg(&mails).output().unwrap();
+        Some(String::from_utf8(shown.stdout).unwrap()).filter(|text| !text.is_empty())
+    });
+    assert!(mail.starts_with("auto-generated <prova.vedetta.unione.example>"), "{mail}");
+    let base = format!("http://127.0.0.1:{}", hub.port);
+    let at = mail.find(&format!("{base}/l/")).unwrap_or_else(|| panic!("no link in\n{mail}"));
+    let link: String = mail[at + base.len()..].chars().take_while(|c| !c.is_whitespace()).collect();
+    let (status, page) = hub.get(link.trim_end_matches(['.', ',', '>']));
+    assert_eq!(status, 200, "{link}");
+    assert!(page.contains("VED-1") && page.contains("Prendiamo in carico"), "{page}");
+    assert!(!page.contains("Segreto") && !mail.contains("Segreto"));
+}
+
 #[test]
 fn forms_are_of_one_page_one_state_and_one_sender() {
     let hub = Hub::start("0s");
@@ -342,6 +373,18 @@ fn the_command_line_talks_to_a_hub_that_runs() {
     hub.says(&ack, 0, "Done.");
     hub.says(&ack[..7], 0, "Done.");
     hub.says(&ack[..7], 0, "It was so already.");
+    let listed = wait_for("the list to know who took charge", || {
+        let all = hub.json(&["incidents", "--json"]);
+        all["incidents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|i| i["id"] == "VED-1" && !i["acknowledged"].is_null())
+            .cloned()
+    });
+    assert_eq!(listed["ticket"], "T-2231");
+    assert!(listed["expected_repair"].is_string());
+    hub.says(&["incidents"], 1, "acknowledged (T-2231)");
     hub.says(&["incidents", "ack", "VED-1", "--by", "NOC", "--repair", "soon"], 1, "must be a time such as 15:30");
     hub.says(&["incidents", "ack", "VED-99", "--by", "NOC"], 1, "there is no incident VED-99");
     hub.says(&["incidents", "suspend", "VED-1", "--by", "Anna", "--reason", "no access"], 0, "Done.");

@@ -21,7 +21,7 @@ use vedetta::notify::records::{self, MAIL_OUT};
 use vedetta::notify::{Mail, NoticeKind};
 use vedetta::runtime::clock::ManualClock;
 use vedetta::runtime::tasks::{Shutdown, ShutdownSwitch};
-use vedetta::store::{Document, DocumentStore};
+use vedetta::store::{Document, DocumentStore, StoreError};
 use vedetta::web::snapshot::PartHealth;
 
 /// A CA and a certificate for localhost, as files.
@@ -78,6 +78,11 @@ struct Running {
 
 impl Running {
     fn start(out: MailOut, store: Arc<MemoryStore>) -> Self {
+        Self::over(out, store.clone(), store)
+    }
+
+    /// `documents` is what the outbox sees of the store.
+    fn over(out: MailOut, documents: Arc<dyn DocumentStore>, store: Arc<MemoryStore>) -> Self {
         let wake = Arc::new(Notify::new());
         let (sender, health) = watch::channel(PartHealth::default());
         let (switch, shutdown) = Shutdown::new();
@@ -85,7 +90,7 @@ impl Running {
         let clock = ManualClock::at(UnixMillis(1_795_500_000_000));
         let mut tasks = JoinSet::new();
         let secrets = Arc::new(OneSecret("right"));
-        tasks.spawn(outbox::run(settings, store.clone(), wake.clone(), secrets, sender, clock, shutdown));
+        tasks.spawn(outbox::run(settings, documents, wake.clone(), secrets, sender, clock, shutdown));
         Self { store, wake, health, switch, tasks }
     }
 
@@ -121,6 +126,7 @@ fn check_headers(message: &str) {
         "In-Reply-To: <ved-1.opened@unione.example>\n",
         "References: <ved-1.opened@unione.example>\n",
         "Auto-Submitted: auto-generated\n",
+        "X-Auto-Response-Suppress: OOF, AutoReply\n",
         "List-Id: <alta-langa.vedetta.unione.example>\n",
         "Date: Tue, 24 Nov 2026 06:00:00 +0000\n",
         "Content-Type: multipart/alternative;",
@@ -286,4 +292,46 @@ async fn a_maildir_gets_files_that_a_mail_program_opens() {
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.starts_with("[VED-1] Bossolasco–Murazzano interrotta"), "{shown}");
     assert!(shown.contains("La capacità è di 62 Mbps."));
+}
+
+/// Reads, and takes nothing: a disk that is full just when a mail was sent.
+struct Full(Arc<MemoryStore>);
+
+impl DocumentStore for Full {
+    fn put_documents(&self, _: &[Document]) -> Result<(), StoreError> {
+        Err(StoreError::Database { step: "commit", source: "disk full".into() })
+    }
+
+    fn documents(&self, kind: &str) -> Result<Vec<Document>, StoreError> {
+        self.0.documents(kind)
+    }
+}
+
+#[tokio::test]
+async fn a_crash_after_the_server_took_a_mail_repeats_it_to_the_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let (port, store) = (free_port(), MemoryStore::new());
+    let _server = aiosmtpd(port, &dir.path().join("mail"), &[]);
+    let out = MailOut::Smtp(settings(port, SmtpSecurity::Plain));
+    store.put_documents(&[records::document(&mail(1, &["noc@langhenet.example"]))]).unwrap();
+    let mut running = Running::over(out.clone(), Arc::new(Full(store.clone())), store.clone());
+    running.until("it is sent and cannot be marked", |h| h.done_total == 1).await;
+    // As long as this process lives it knows, and sends nothing twice.
+    running.wake.notify_one();
+    running.until("the failing disk is named", |h| h.detail.is_some()).await;
+    running.stop().await;
+    assert_eq!(arrived(&dir.path().join("mail")).len(), 1);
+    assert_eq!(store.documents(MAIL_OUT).unwrap().len(), 1);
+    let mut running = Running::start(out, store.clone());
+    running.until("it is marked", |h| h.done_total == 1 && h.waiting == 0).await;
+    running.stop().await;
+    let written = |m: &String| {
+        let kept = |l: &&str| !["X-Peer:", "X-MailFrom:", "X-RcptTo:"].iter().any(|h| l.starts_with(h));
+        m.lines().filter(kept).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let messages = arrived(&dir.path().join("mail"));
+    assert_eq!(messages.len(), 2);
+    assert_eq!(written(&messages[0]), written(&messages[1]));
+    check_headers(&messages[1]);
+    assert!(store.documents(MAIL_OUT).unwrap().is_empty());
 }

@@ -40,6 +40,7 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Amps => "A",
         Unit::Watts => "W",
         Unit::Meters => "m",
+        Unit::Degrees => "°",
         Unit::Bytes => "bytes",
         Unit::Count => "count",
         Unit::Flag => "0 or 1",
@@ -68,7 +69,11 @@ fn push_measurement(measurement: &Measurement, out: &mut String) -> std::fmt::Re
 fn document() -> Result<String, std::fmt::Error> {
     let mut out = INTRODUCTION.to_owned();
     let tags: Vec<String> = Tag::ALL.iter().map(|tag| format!("`{tag}`")).collect();
-    writeln!(out, "\nTags, in this order: {}. The hub adds `wisp` to what it forwards to InfluxDB.", tags.join(", "))?;
+    writeln!(
+        out,
+        "\nTags, in this order: {}. The hub adds `wisp` and `link` to what it\nforwards to InfluxDB, where a device, or its radio, belongs to one alone.",
+        tags.join(", ")
+    )?;
     for measurement in ALL {
         push_measurement(measurement, &mut out)?;
     }

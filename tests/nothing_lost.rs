@@ -17,6 +17,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::{AsyncClient, MqttOptions};
 use support::rig::{Generator, Hub, Orders, Rig, assert_nothing_lost, be_generator_if_told, content};
 use support::{free_port, seed, victoria_metrics, wait_for};
+use vedetta::mqtt::inbox::SET_ASIDE_PER_MINUTE;
 use vedetta::store::ledger::Ledger;
 
 const AGENT: &str = "bossolasco";
@@ -97,6 +98,8 @@ fn kills_at_random_points() {
     let mut generators = [rig.generator(AGENT), rig.generator("murazzano")];
     rig.hub.start();
     for generator in &mut generators {
+        // So that the backlog of a hub that was slow, which keeps to its rate, does not take minutes.
+        generator.orders.clock_rate = 8;
         generator.start();
     }
     let started = Instant::now();
@@ -311,6 +314,7 @@ async fn a_flood_of_bad_batches_harms_nobody_else() {
     let mut rig = Rig::new(&[AGENT, "murazzano"]);
     let mut honest = rig.generator(AGENT);
     honest.orders.clock_rate = 8;
+    let started = Instant::now();
     rig.hub.start();
     honest.start();
     rig.hub.until_stored(1);
@@ -348,5 +352,6 @@ async fn a_flood_of_bad_batches_harms_nobody_else() {
     rig.hub.stop();
     assert_nothing_lost(&rig.hub, &[&honest]);
     let ledger = Ledger::open(&rig.hub.data().join("ledger.sqlite")).unwrap();
-    assert!(ledger.stats().unwrap().set_aside_total <= 200, "what is kept of a flood is bounded");
+    let allowed = u64::from(SET_ASIDE_PER_MINUTE) * (started.elapsed().as_secs() / 60 + 1);
+    assert!(ledger.stats().unwrap().set_aside_total <= allowed, "what is kept of a flood is bounded");
 }

@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
 ];
 
 /// Directories and files without I/O, clock, randomness or async.
-const PURE: [&str; 25] = [
+const PURE: [&str; 26] = [
     "src/agent/closing.rs",
     "src/spool/book.rs",
     "src/spool/record.rs",
@@ -56,6 +56,7 @@ const PURE: [&str; 25] = [
     "src/notify/policy.rs",
     "src/notify/log.rs",
     "src/notify/digest.rs",
+    "src/notify/feed.rs",
     "src/notify/calendar.rs",
 ];
 

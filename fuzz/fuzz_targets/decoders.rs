@@ -95,14 +95,13 @@ fuzz_target!(|data: &[u8]| {
     for text in [info.model, info.firmware].into_iter().flatten() {
         assert!(text.chars().all(|c| !c.is_control()), "{text:?}");
     }
-    let decoded = (family.decode)(&answers, &scope);
+    let decoded = family.read(&answers, &scope);
     for mut radio in decoded.radios {
         radio::gate(family, &mut radio);
         check(&catalogue::RADIO, radio.readings.iter());
         // Strangers stay strangers.
         if scope.sector && !scope.everybody {
-            let is_mac = radio.tag.len() == 12 && radio.tag.chars().all(|c| c.is_ascii_hexdigit());
-            assert!(!is_mac || radio.tag == PEER, "a stranger is named: {}", radio.tag);
+            assert!(radio.peer.as_deref().is_none_or(|peer| peer == PEER), "{} of {radio:?}", family.profile);
         }
     }
     check(&catalogue::POWER, decoded.power.iter());

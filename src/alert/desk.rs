@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::incident::{Incident, Subject};
 use crate::model::network::Network;
-use crate::model::{DeviceId, EdgeId, LinkId, SiteId, UnixMillis, WispId};
+use crate::model::view::BackupReports;
+use crate::model::{BackupId, DeviceId, EdgeId, LinkId, SiteId, UnixMillis, WispId};
 
 /// Texts of people, in characters; what is longer is refused, not cut.
 pub const TEXT_CHARS_MAX: usize = 500;
@@ -25,6 +26,9 @@ const OPERATOR_WINDOWS_MAX: usize = 50;
 const WINDOW_KEPT: Duration = Duration::from_hours(90 * 24);
 /// A longer window is a slip of the pen: the alarm of a link would be off for good.
 const WINDOW_MAX: Duration = Duration::from_hours(31 * 24);
+
+/// The same word of the same backup job within this is one.
+const BACKUP_PAUSE: Duration = Duration::from_secs(10);
 
 /// Whose fault it was. A power cut belongs to whoever owns the power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,6 +244,37 @@ pub enum Command {
         wisp: WispId,
         on: bool,
     },
+    /// What a backup job says of itself.
+    Backup {
+        job: BackupId,
+        word: BackupWord,
+    },
+}
+
+/// What a backup job can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupWord {
+    Start,
+    Finish,
+    Fail,
+}
+
+impl BackupWord {
+    pub const ALL: [Self; 3] = [Self::Start, Self::Finish, Self::Fail];
+
+    /// As written in addresses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Finish => "finish",
+            Self::Fail => "fail",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|w| w.as_str() == word)
+    }
 }
 
 /// What a command changed: the document to write.
@@ -250,6 +285,7 @@ pub enum Touched {
     Case(u64),
     Window(u64),
     Rodaggio,
+    Backups,
 }
 
 /// Why a command was not applied; for people.
@@ -279,6 +315,7 @@ pub struct Desk {
     pub cases: BTreeMap<u64, Case>,
     pub windows: BTreeMap<u64, Window>,
     pub rodaggio: Rodaggio,
+    pub backups: BTreeMap<BackupId, BackupReports>,
 }
 
 impl Desk {
@@ -332,7 +369,29 @@ impl Desk {
                 self.rodaggio.switched.insert(wisp, (on, now, by.to_owned()));
                 Ok(Touched::Rodaggio)
             }
+            Command::Backup { job, word } => {
+                if !network.backups.contains_key(job.as_str()) {
+                    return Err(Refusal::NoPlace("backup job", job.to_string()));
+                }
+                Ok(self.backup(network, job, word, now))
+            }
         }
+    }
+
+    fn backup(&mut self, network: &Network, job: BackupId, word: BackupWord, now: UnixMillis) -> Touched {
+        self.backups.retain(|id, _| network.backups.contains_key(id.as_str()));
+        let reports = self.backups.entry(job).or_default();
+        let said = match word {
+            BackupWord::Start => &mut reports.started_at,
+            BackupWord::Finish => &mut reports.finished_at,
+            BackupWord::Fail => &mut reports.failed_at,
+        };
+        // A script that is not sure to have been heard says it again.
+        if said.is_some_and(|at| at <= now && now.since(at) < BACKUP_PAUSE) {
+            return Touched::Nothing;
+        }
+        *said = Some(now);
+        Touched::Backups
     }
 
     fn act(&mut self, incident: u64, act: Act, by: &str, now: UnixMillis) -> Result<Touched, Refusal> {

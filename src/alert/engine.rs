@@ -178,6 +178,22 @@ impl Engine {
         self.hand_out(now, &before, ended)
     }
 
+    /// When the next hold ends, if all stays as it is. What has ended and still waits (for a cause, for instance) is
+    /// looked at with the next regular step.
+    pub fn next_due(&self, now: UnixMillis) -> Option<UnixMillis> {
+        let due = |incident: &Incident| {
+            let holds = observe::holds(&self.settings, &self.network, incident, self.interval);
+            let span = match incident.state {
+                IncidentState::Pending => holds.open,
+                IncidentState::Closing => holds.close,
+                IncidentState::Open | IncidentState::Closed => return None,
+            };
+            let from = incident.detail.hold_from.filter(|_| incident.detail.unknown_since.is_none())?;
+            Some(from + span).filter(|due| *due > now)
+        };
+        self.live.values().filter_map(due).min()
+    }
+
     fn recall_bests(&mut self) {
         for incident in self.live.values() {
             if let (Subject::Edge(edge), Some(direction), Some(best), Some(at)) =
@@ -443,7 +459,11 @@ impl Engine {
                 let device = self.network.devices.get(id.as_str());
                 incident.sites = device.map(|d| d.site.clone()).into_iter().collect();
             }
-            Subject::Backup(_) | Subject::Hub => {}
+            Subject::Backup(id) => {
+                let job = self.network.backups.get(id.as_str());
+                incident.sites = job.map(|job| job.site.clone()).into_iter().collect();
+            }
+            Subject::Hub => {}
         }
         incident.residents = self.residents(&incident.sites);
         incident.severity = self.severity(key, &incident, view);

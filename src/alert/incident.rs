@@ -213,6 +213,10 @@ pub struct Detail {
     pub dfs: bool,
     /// Best capacity of the subject and direction in 30 days, Mbps.
     pub best_mbps: Option<f64>,
+    /// `PartRefused`: why, as the agent says.
+    pub said: Option<String>,
+    /// What is wrong with a backup job.
+    pub backup: Option<BackupTrouble>,
     /// `SamplesLost`: batches lost in all when it last grew.
     pub lost_batches: Option<u64>,
     /// The site that the judged direction leads to (downstream where the condition has none); `None`: the Internet,
@@ -222,6 +226,18 @@ pub struct Detail {
     pub evidence_link: Option<LinkId>,
     pub figure: Figure,
     pub reasons: Vec<Reason>,
+}
+
+/// What is wrong with a backup job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackupTrouble {
+    /// At what its site can send it needs longer than its window.
+    DoesNotFit,
+    NotStarted,
+    NotFinished,
+    /// It said so itself.
+    Failed,
 }
 
 /// Why a link is probably weak. `alert::engine` says how it is found.

@@ -1,11 +1,19 @@
 //! The judges of single conditions: each looks at one subject and says what it sees. `[P]`
 
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::backup::{self, Carries, Verdict};
 use super::hold::Input;
 use super::incident::{Condition, Subject};
 use super::observe::{Judge, Key, Seen};
 use crate::model::view::{AgentView, LinkState, LinkView};
-use crate::model::{DeviceId, EdgeId, ServiceId, SiteId};
+use crate::model::{BackupId, DeviceId, EdgeId, ServiceId, SiteId, UnixMillis};
 
+const DAY: Duration = Duration::from_hours(24);
+/// Proof of two machines under one name counts for so long: they take turns, but not every minute.
+const CLONED_FOR: Duration = Duration::from_hours(1);
 /// An agent is not heard once this many intervals have passed without a batch.
 const SILENT_INTERVALS: u32 = 3;
 
@@ -48,8 +56,13 @@ impl Judge<'_> {
                 self.network.sites.get(id.as_str()).filter(|s| s.agent)?;
                 Some(self.agent_seen(key.condition, id))
             }
-            Subject::Backup(id) => self.network.backups.contains_key(id.as_str()).then(|| Seen::only(Input::Unknown)),
-            Subject::Hub => Some(flag(Some(self.view.blind_since.is_some()))),
+            Subject::Backup(id) => self.backup_seen(id),
+            Subject::Hub => Some(match key.condition {
+                Condition::CertificateExpiring => {
+                    self.certificate_seen(self.view.hub_certificate_expires_at, &key.subject)
+                }
+                _ => flag(Some(self.view.blind_since.is_some())),
+            }),
             Subject::Edge(_) => None,
         }
     }
@@ -190,12 +203,41 @@ impl Judge<'_> {
         let Some(agent) = self.view.agents.get(id.as_str()) else { return Seen::only(Input::Unknown) };
         match condition {
             Condition::AgentSilent => self.silence_seen(agent),
+            Condition::PartRefused => Seen {
+                said: agent.part.refused.clone(),
+                ..flag(match agent.part.refused {
+                    Some(_) => Some(true),
+                    None => agent.part.in_force.map(|_| false),
+                })
+            },
             Condition::ClockWrong => {
                 let error = agent.clock_error_ms.map(|ms| ms.unsigned_abs() as f64 / 1000.0);
                 Seen::against(error, &self.setting(condition, &Subject::Agent(id.clone())))
             }
+            Condition::CertificateExpiring => {
+                self.certificate_seen(agent.certificate_expires_at, &Subject::Agent(id.clone()))
+            }
+            // Without proof there is one machine: nothing else can be seen of it.
+            Condition::ClonedAgent => {
+                flag(Some(agent.cloned_at.is_some_and(|at| at <= self.now && self.now.since(at) < CLONED_FOR)))
+            }
             _ => Seen::only(Input::Unknown),
         }
+    }
+
+    /// In whole days, as people count them.
+    fn certificate_seen(&self, expires_at: Option<UnixMillis>, subject: &Subject) -> Seen {
+        let days = expires_at.map(|at| (at.since(self.now).as_secs() / DAY.as_secs()) as f64);
+        Seen::against(days, &self.setting(Condition::CertificateExpiring, subject))
+    }
+
+    fn backup_seen(&self, id: &BackupId) -> Option<Seen> {
+        let job = self.network.backups.get(id.as_str())?;
+        let zone = TimeZone::get(&self.network.time_zone).unwrap_or(TimeZone::UTC);
+        let said = self.view.backups.get(id.as_str()).copied().unwrap_or_default();
+        let verdict = backup::judge(job, &zone, said, Carries::of(self.view, job), self.now);
+        let Verdict { input, trouble, measured_mbps, required_mbps } = verdict;
+        Some(Seen { measured_mbps, required_mbps, backup: trouble, ..Seen::only(input) })
     }
 
     /// Never heard is not silent: it may not have been installed yet.

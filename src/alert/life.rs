@@ -92,6 +92,8 @@ pub(super) fn note(incident: &mut Incident, seen: &Seen, best_mbps: Option<f64>)
         detail.limit = seen.limit;
         detail.usual = seen.usual;
         detail.device.clone_from(&seen.device);
+        detail.said.clone_from(&seen.said);
+        detail.backup = seen.backup;
         let worse = |a: f64, b: f64| if incident.condition.spec().worse_is_higher() { a.max(b) } else { a.min(b) };
         detail.value_worst = match (detail.value_worst, seen.value) {
             (Some(a), Some(b)) => Some(worse(a, b)),

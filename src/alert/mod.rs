@@ -1,5 +1,6 @@
 //! Which of what the hub sees is worth telling, to whom, and what caused it. `[P]`
 
+mod backup;
 mod baseline;
 mod causes;
 mod dark;

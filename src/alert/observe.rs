@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::hold::{Holds, Input};
-use super::incident::{Condition, Direction, Figure, Incident, Limit, LinkEnd, Subject};
+use super::incident::{BackupTrouble, Condition, Direction, Figure, Incident, Limit, LinkEnd, Subject};
 use super::memory::Memory;
 use super::scene::Scene;
 use super::setting::{Setting, Settings};
@@ -58,6 +58,9 @@ pub struct Seen {
     pub usual: Option<f64>,
     /// The device that says so.
     pub device: Option<DeviceId>,
+    /// Why, in the words of the machine that says so.
+    pub said: Option<String>,
+    pub backup: Option<BackupTrouble>,
 }
 
 impl Seen {
@@ -71,6 +74,8 @@ impl Seen {
             limit: None,
             usual: None,
             device: None,
+            said: None,
+            backup: None,
         }
     }
 
@@ -263,8 +268,8 @@ pub fn holds(settings: &Settings, network: &Network, incident: &Incident, interv
     let waits = match &incident.subject {
         Subject::Edge(edge) => link_member(edge),
         Subject::Site(_) => incident.condition != Condition::SitePower,
-        Subject::Device(_) | Subject::Service(..) => true,
-        Subject::Agent(_) | Subject::Backup(_) | Subject::Hub => false,
+        Subject::Device(_) | Subject::Service(..) | Subject::Backup(_) => true,
+        Subject::Agent(_) | Subject::Hub => false,
     };
     if waits {
         open += interval;

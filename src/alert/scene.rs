@@ -186,8 +186,15 @@ impl Scene {
         }
         for site in judge.view.agents.keys() {
             found.push((Condition::AgentSilent, Subject::Agent(site.clone())));
-            found.push((Condition::ClockWrong, Subject::Agent(site.clone())));
+            for condition in
+                [Condition::ClockWrong, Condition::CertificateExpiring, Condition::ClonedAgent, Condition::PartRefused]
+            {
+                found.push((condition, Subject::Agent(site.clone())));
+            }
         }
+        found.push((Condition::CertificateExpiring, Subject::Hub));
+        let jobs = judge.network.backups.keys();
+        found.extend(jobs.map(|id| (Condition::BackupWillNotFinish, Subject::Backup(id.clone()))));
         found
     }
 }

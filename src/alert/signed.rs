@@ -16,7 +16,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::incident::Incident;
-use crate::model::{NetworkId, UnixMillis, WispId};
+use crate::model::{BackupId, NetworkId, UnixMillis, WispId};
 
 /// A key is so long: the output of SHA-256 (RFC 2104, section 3).
 pub const KEY_BYTES: usize = 32;
@@ -34,6 +34,7 @@ pub const AFTER_CLOSING: Duration = Duration::from_hours(7 * 24);
 /// What a signature is for: one of a kind is never taken for one of another.
 const LINK: &str = "vedetta link 1";
 const FORM: &str = "vedetta form 1";
+const BACKUP: &str = "vedetta backup 1";
 
 /// Why a key file is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,6 +146,18 @@ impl LinkKeys {
         let incident = parts.next()?.parse().ok()?;
         let opened_at = UnixMillis(i64::from_str_radix(parts.next()?, 16).ok()?);
         Some(Grant { incident, opened_at, wisp: WispId::parse(parts.next()?).ok()? })
+    }
+
+    /// What a backup job shows when it says how it goes: `JOB.MAC`. It is good for as long as the key and the job are.
+    pub fn backup_token(&self, network: &NetworkId, job: &BackupId) -> String {
+        format!("{job}.{}", self.sign(&[BACKUP, network.as_str(), job.as_str()]))
+    }
+
+    /// The job that a token speaks for; `None` if this hub has not written it.
+    pub fn read_backup(&self, network: &NetworkId, token: &str) -> Option<BackupId> {
+        let (job, mac) = token.rsplit_once('.').filter(|_| token.len() <= TOKEN_BYTES_MAX)?;
+        let job = BackupId::parse(job).ok()?;
+        self.is_ours(&[BACKUP, network.as_str(), job.as_str()], mac).then_some(job)
     }
 
     /// The signature of a form. `page` is whose form it is, `state` what it showed.
@@ -270,6 +283,20 @@ mod tests {
         check("l 148.x", "2", 0, FormSign::Wrong);
         assert_eq!(keys.check_form("l 147.x", "2", "", now), FormSign::Wrong);
         assert_eq!(LinkKeys::new([8; KEY_BYTES]).check_form("l 147.x", "2", &token, now), FormSign::Wrong);
+    }
+
+    #[test]
+    fn a_backup_job_is_known_by_its_token_and_by_nothing_else() {
+        let key: [u8; KEY_BYTES] = std::array::from_fn(|i| i as u8);
+        let (keys, n, job) = (LinkKeys::new(key), network("valdora"), BackupId::parse("notte").unwrap());
+        let token = keys.backup_token(&n, &job);
+        // printf 'vedetta backup 1\0valdora\0notte\0' | openssl dgst -sha256 -mac HMAC -macopt hexkey:00…1f
+        assert_eq!(token, "notte.4d19af5aaa1bc9e05ee98fb70fe0ca6f");
+        assert_eq!(keys.read_backup(&n, &token), Some(job.clone()));
+        assert_eq!(keys.read_backup(&network("altra"), &token), None);
+        assert_eq!(keys.read_backup(&n, &token.replace("notte", "giorno")), None);
+        assert_eq!(keys.read_backup(&n, &keys.token(&n, &grant(7, 1, "notte"))), None);
+        assert_eq!(LinkKeys::new([9; KEY_BYTES]).read_backup(&n, &token), None);
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::engine::Engine;
 use super::explain::Explained;
-use super::incident::{Condition, Direction, Incident, Subject};
+use super::incident::{BackupTrouble, Condition, Direction, Incident, Subject};
 use super::observe::Key;
 use crate::model::view::{LinkState, LinkView, NetworkView, WhatIf};
 use crate::model::{EdgeId, SiteId};
@@ -78,6 +78,7 @@ impl Engine {
             }
             Subject::Agent(site) => Some((self.network.hub_site.clone(), Some(site.clone()))),
             Subject::Service(_, from) => Some((Some(from.clone()), None)),
+            Subject::Backup(id) => Some((Some(self.network.backups.get(id.as_str())?.site.clone()), None)),
             _ => None,
         }
     }
@@ -96,7 +97,12 @@ impl Engine {
         if let (Subject::Site(site), Condition::RedundancyLost) = (&key.subject, key.condition) {
             return smallest(candidates, |restored| !self.scene.redundancy.safe_with(site, restored));
         }
-        let reaches = [Condition::DeviceDown, Condition::AgentSilent, Condition::ServiceUnreachable];
+        let reaches = [
+            Condition::DeviceDown,
+            Condition::AgentSilent,
+            Condition::ServiceUnreachable,
+            Condition::BackupWillNotFinish,
+        ];
         let Some((from, to)) = self.observed(&key.subject).filter(|_| reaches.contains(&key.condition)) else {
             return Vec::new();
         };
@@ -112,6 +118,12 @@ impl Engine {
             (Subject::Device(id), Condition::PortBelowUsual) => {
                 let mut links = self.scene.links_of(id).iter().map(|link| EdgeId::Link(link.clone()));
                 links.find_map(|edge| self.weak(&edge).filter(|i| i.is_opened())).map(by)
+            }
+            // What the job needs to fit is what the links on its way do not carry.
+            (Subject::Backup(id), _) if incident.detail.backup == Some(BackupTrouble::DoesNotFit) => {
+                let site = &self.network.backups.get(id.as_str())?.site;
+                let mut path = view.sites.get(site.as_str())?.path.iter();
+                path.find_map(|edge| self.weak(edge).filter(|i| i.is_opened())).map(by)
             }
             (Subject::Device(id), Condition::DeviceDown) => {
                 let site = self.network.devices.get(id.as_str())?.site.clone();

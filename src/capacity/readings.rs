@@ -16,8 +16,9 @@ use crate::model::{BackhaulId, DeviceId, Missing, Reading, Sample, ServiceId, Si
 pub const AHEAD_MAX: Duration = Duration::from_mins(5);
 /// Ports kept of one device: a large switch has 52, with some to spare.
 const PORTS_MAX: usize = 64;
-/// Radios kept of one device besides the known peers of a sector: dual-band and quad-radio units exist.
-const RADIOS_MAX: usize = 8;
+/// Radios kept of one device besides the known peers of a sector: as many as a family tells of at the most (24 carriers of
+/// a MINI-LINK node; a MultiHaul has 16 links).
+const RADIOS_MAX: usize = 24;
 /// Longest text kept of a radio (model, firmware), in characters.
 const TEXT_CHARS_MAX: usize = 128;
 /// The tag `radio` of a sector's own figures.

@@ -126,6 +126,12 @@ impl NetworkState {
         super::assemble::view(self, &present)
     }
 
+    /// Looks without showing: what is remembered of one look (how good links were, what was up) is remembered.
+    pub fn look(&mut self, now: UnixMillis) {
+        let present = self.present(now);
+        self.remember(&present);
+    }
+
     fn present(&self, now: UnixMillis) -> Present {
         let fresh = Fresh { since: now - self.poll_interval * STALE_INTERVALS };
         let mut facts: Vec<LinkFacts> =

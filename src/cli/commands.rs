@@ -43,6 +43,12 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Incidents(args) => super::desk::incidents(&args),
         #[cfg(feature = "hub")]
         Command::Rodaggio(args) => super::desk::rodaggio(&args),
+        #[cfg(feature = "hub")]
+        Command::Backups(args) => super::desk::backups(&args),
+        #[cfg(feature = "hub")]
+        Command::Notify(args) => super::notify::notify(&args),
+        #[cfg(feature = "hub")]
+        Command::Store(args) => super::store::run(args),
         #[cfg(feature = "sim")]
         Command::Simulate(args) => simulate(&args),
     }
@@ -80,7 +86,7 @@ where
 }
 
 /// Prints warnings, or fails with every problem of a file.
-fn accepted<T>(loaded: Result<Loaded<T>, Vec<Problem>>) -> anyhow::Result<T> {
+pub(super) fn accepted<T>(loaded: Result<Loaded<T>, Vec<Problem>>) -> anyhow::Result<T> {
     match loaded {
         Ok(loaded) => {
             for warning in &loaded.warnings {
@@ -252,6 +258,7 @@ mod hub {
             valid: args.valid,
             renew_before: args.renew_before,
             renew: args.renew,
+            readers: args.reader,
         };
         let written = broker_files::write(&options, &network, SystemClock::shared().now())?;
         print!("{}", written.render(&options));

@@ -209,6 +209,19 @@ pub struct RodaggioArgs {
     command: Option<RodaggioCommand>,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vedetta backups
+  vedetta backups --json --token-file /var/lib/vedetta/operator.token
+
+A job that calls its address when it starts, finishes or fails is missed when it does not; see
+docs/backups.md. Whoever has an address speaks for that job: keep it as you keep a password.")]
+pub struct BackupsArgs {
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
 #[derive(Debug, Subcommand)]
 enum RodaggioCommand {
     /// Mails to this operator from now on
@@ -293,6 +306,12 @@ pub fn rodaggio(args: &RodaggioArgs) -> anyhow::Result<ExitCode> {
             change(hub, &json!({"command": "switch_wisp", "wisp": wisp, "on": false, "by": by}))
         }
     }
+}
+
+pub fn backups(args: &BackupsArgs) -> anyhow::Result<ExitCode> {
+    let hub = &args.hub;
+    let jobs = runtime()?.block_on(incidents::fetch_backups(&hub.hub, hub.token_file.as_deref()))?;
+    print(hub, &jobs, |language| incidents::render_backups(&jobs, language))
 }
 
 fn list(hub: &HubArgs) -> anyhow::Result<ExitCode> {

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::secret::Secret;
 use crate::model::condition::{Condition, Delivery, Severity};
 use crate::model::network::{Credential, Language, SecretRef};
-use crate::model::{CredentialId, NetworkId, SiteId};
+use crate::model::{CredentialId, NetworkId, SiteId, WispId};
 
 /// How to reach the MQTT broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -297,6 +298,26 @@ pub struct NotifySettings {
     pub digest_minute: u16,
     /// 20: further mails to one recipient within an hour become one summary.
     pub mails_per_hour: u32,
+    /// Whether incidents are published over MQTT: true.
+    pub mqtt: bool,
+    pub webhooks: Vec<WebhookSettings>,
+}
+
+/// A machine that is told of incidents over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSettings {
+    /// Its name among its like.
+    pub id: String,
+    /// `https`, or `http` to this machine. May hold a token, so it is never printed.
+    pub url: Secret,
+    /// What requests are signed with.
+    pub secret: SecretRef,
+    /// It is told what this operator is; `None`: what the staff is.
+    pub wisp: Option<WispId>,
+    /// `None`: the recipient's.
+    pub language: Option<Language>,
+    /// Certificates to trust besides the system's, PEM.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for NotifySettings {
@@ -316,6 +337,8 @@ impl Default for NotifySettings {
             quiet: Quiet::Updates,
             digest_minute: 7 * 60 + 30,
             mails_per_hour: 20,
+            mqtt: true,
+            webhooks: Vec::new(),
         }
     }
 }
@@ -331,6 +354,26 @@ impl NotifySettings {
             quiet: Quiet::Never,
             mails_per_hour: 1000,
             ..usual
+        }
+    }
+
+    /// A hub's own settings in a demo: spans as much shorter as its clock is faster, hours of the day as they are. Where
+    /// nothing is set, and for a running-in that is not set, as [`Self::demo`].
+    #[must_use]
+    pub fn in_demo(self, speed: f64) -> Self {
+        let usual = Self::default();
+        if self == usual {
+            return Self::demo(speed);
+        }
+        let scale = |span: Duration| span.div_f64(speed);
+        Self {
+            rodaggio: if self.rodaggio == usual.rodaggio { Duration::ZERO } else { scale(self.rodaggio) },
+            batch: scale(self.batch),
+            reminder: scale(self.reminder),
+            fresh: scale(self.fresh),
+            escalate_critical: scale(self.escalate_critical),
+            escalate_major: scale(self.escalate_major),
+            ..self
         }
     }
 }

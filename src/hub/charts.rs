@@ -155,3 +155,57 @@ fn read(stored: &StoredBatch, wanted: &mut [Wanted<'_>]) -> usize {
     }
     payload.len()
 }
+
+#[cfg(all(test, feature = "sim"))]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::catalogue::LINK;
+    use crate::model::network::Language;
+    use crate::notify::chart::Source;
+    use crate::sim::fixture::network;
+
+    const NOW: UnixMillis = UnixMillis(1_795_499_760_000);
+
+    fn ago(minutes: i64) -> UnixMillis {
+        UnixMillis(NOW.0 - minutes * 60_000)
+    }
+
+    fn chart(link: &str) -> Chart {
+        let source = Source { tag: "link".into(), name: link.into(), direction: "downstream".into() };
+        Chart::new(Language::English, &TimeZone::UTC, NOW, source, Some(150.0), Vec::new())
+    }
+
+    #[test]
+    fn what_the_ledger_knows_is_drawn_and_the_rest_is_a_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
+        // Of one slot of the last hour the lowest counts; a missing value and another direction are nothing.
+        let readings = [
+            ("a-b", "downstream", 26 * 60, Reading::value(7.0)),
+            ("a-b", "downstream", 600, Reading::value(240.0)),
+            ("a-b", "downstream", 32, Reading::value(97.5)),
+            ("a-b", "downstream", 31, Reading::value(41.0)),
+            ("a-b", "downstream", 20, Reading::Missing(crate::model::Missing::Timeout)),
+            ("a-b", "upstream", 10, Reading::value(5.0)),
+        ];
+        for (link, direction, minutes, reading) in readings {
+            let mut sample = Sample::new(&LINK, ago(minutes)).tag(Tag::Link, link).tag(Tag::Direction, direction);
+            sample.set("capacity_mbps", reading);
+            ledger.store_own(&[sample], ago(minutes)).unwrap();
+        }
+        let (mut known, mut unknown) = (chart("a-b"), chart("a-c"));
+        fill(&ledger, &network(), &mut [&mut known, &mut unknown]).unwrap();
+        let slot = |minutes| crate::notify::chart::slot(NOW, ago(minutes)).unwrap();
+        let drawn: BTreeMap<usize, i32> =
+            known.capacity.iter().enumerate().filter_map(|(slot, value)| Some((slot, (*value)?))).collect();
+        let mut expected = BTreeMap::from([(slot(600), 2400)]);
+        for (minutes, tenths) in [(32, 975), (31, 410)] {
+            expected.entry(slot(minutes)).and_modify(|known| *known = tenths.min(*known)).or_insert(tenths);
+        }
+        assert_eq!(drawn, expected);
+        assert_eq!((known.capacity.len(), known.has_figures()), (SLOTS, true));
+        assert!(!unknown.has_figures() && unknown.capacity.iter().all(Option::is_none));
+    }
+}

@@ -19,6 +19,7 @@ use crate::model::network::Network;
 use crate::model::view::{AgentView, NetworkView};
 use crate::model::{MonoMillis, Sample, SiteId, UnixMillis};
 use crate::notify;
+use crate::notify::feed::{Feed, Feeds};
 use crate::notify::render::Sender;
 use crate::notify::step::{Step, Teller, Written};
 use crate::probe::radio;
@@ -41,12 +42,13 @@ pub struct Replayed {
     pub state: NetworkState,
     pub before: Before,
     poll_interval: Duration,
+    looked_at: Option<UnixMillis>,
 }
 
 impl Replayed {
     pub fn new(network: &Arc<Network>, poll_interval: Duration) -> Self {
         let state = NetworkState::new(network.clone(), poll_interval, family_facts);
-        Self { state, before: Before::default(), poll_interval }
+        Self { state, before: Before::default(), poll_interval, looked_at: None }
     }
 
     /// A batch of the hub's own: it was at work then.
@@ -57,6 +59,7 @@ impl Replayed {
     /// A batch of an agent; the samples' times corrected as far as the ledger knows better. How it was sent is not
     /// kept: judged as what it may have been, from a backlog.
     pub fn batch(&mut self, agent: &SiteId, received_at: UnixMillis, samples: impl IntoIterator<Item = Sample>) {
+        self.look_before(received_at);
         self.before.heard = self.before.heard.max(Some(received_at));
         let arrival = Arrival { received_at, live: false, clock_error_ms: 0, poll_interval: self.poll_interval };
         self.state.hear(agent, received_at);
@@ -65,6 +68,18 @@ impl Replayed {
                 sample.at = at;
                 self.state.apply(agent, &sample, received_at);
             }
+        }
+    }
+}
+
+impl Replayed {
+    /// Once an interval the picture is looked at, as the hub did: a link that fell before the start is known by how
+    /// it was when it was last well.
+    fn look_before(&mut self, received_at: UnixMillis) {
+        let Some(heard) = self.before.heard.filter(|heard| *heard < received_at) else { return };
+        if self.looked_at.is_none_or(|at| heard.since(at) >= self.poll_interval) {
+            self.state.look(heard);
+            self.looked_at = Some(heard);
         }
     }
 }
@@ -84,6 +99,14 @@ pub fn restored_engine(
     Ok(Engine::new(settings.alert.clone(), network.clone(), incidents, 1)
         .with_interval(settings.poll_interval)
         .with_memory(memory))
+}
+
+/// What the inbox knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard<'a> {
+    pub agents: &'a BTreeMap<SiteId, AgentView>,
+    /// End of the validity of the hub's own certificate.
+    pub certificate_expires_at: Option<UnixMillis>,
 }
 
 /// What one evaluation found.
@@ -126,7 +149,9 @@ impl Evaluator {
         // The time in which the hub did not run is no silence of the agents, but what it had waited before counts on.
         let Before { heard, alive } = replayed.before;
         let waited = heard.zip(alive).map_or(Duration::ZERO, |(heard, alive)| alive.since(heard));
-        let quiet_since = blind.map_or(now - waited, |incident| incident.since);
+        // A blindness that is closing is over: somebody has been heard since it began.
+        let blind_since = blind.map(|incident| incident.since).filter(|since| heard.is_none_or(|at| at <= *since));
+        let quiet_since = blind_since.unwrap_or(now - waited);
         let state = replayed.state;
         let own_clock = OwnClock::default();
         Self { network, settings, state, engine, teller, started_at: now, quiet_since, own_clock, links: None }
@@ -136,6 +161,14 @@ impl Evaluator {
     #[must_use]
     pub fn with_links(mut self, links: LinkKeys) -> Self {
         self.links = Some(links);
+        self
+    }
+
+    /// Machines are told too.
+    #[must_use]
+    pub fn with_feeds(mut self, all: Vec<Feed>) -> Self {
+        let public_url = self.settings.web.public_url.clone();
+        self.teller.feeds = Feeds { all, public_url, links: self.links.clone() };
         self
     }
 
@@ -171,13 +204,15 @@ impl Evaluator {
     }
 
     /// Goes on to `now`: judges the picture and decides what is written and told. `mono` never jumps.
-    pub fn evaluate(&mut self, now: UnixMillis, mono: MonoMillis, agents: &BTreeMap<SiteId, AgentView>) -> Evaluated {
+    pub fn evaluate(&mut self, now: UnixMillis, mono: MonoMillis, heard: Heard<'_>) -> Evaluated {
         let jumped_ms = self.own_clock.look(now, mono);
         if let Some(ms) = jumped_ms {
             self.clock_was_set(now, ms);
         }
         let mut view = self.state.evaluate(now);
-        view.agents.clone_from(agents);
+        view.agents.clone_from(heard.agents);
+        view.hub_certificate_expires_at = heard.certificate_expires_at;
+        view.backups.clone_from(&self.teller.desk.backups);
         view.blind_since = self.blind_since(now);
         let before = self.engine.incidents();
         let changed = self.engine.step(now, &view, &self.state);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 
-use super::charts;
-use super::evaluator::{Evaluated, Evaluator};
+use super::evaluator::{Evaluated, Evaluator, Heard};
 use super::proof::ProofKeeper;
+use super::{charts, derived};
 use crate::alert::desk::Command;
 use crate::alert::signed::LinkKeys;
 use crate::alert::{Incident, IncidentState};
@@ -30,6 +31,9 @@ use crate::{catalogue, notify, wire};
 /// Documents that could not be written yet. Past this the oldest go; the ledger has been failing for long by then.
 const UNSAVED_MAX: usize = 10_000;
 
+/// Two evaluations are at least so far apart, however many holds end: what ends within it is told together.
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
+
 /// What the loop is made of.
 pub struct LookoutParts {
     pub network: Arc<Network>,
@@ -39,7 +43,8 @@ pub struct LookoutParts {
     pub inbox: watch::Receiver<InboxHealth>,
     pub parts: Vec<watch::Receiver<PartHealth>>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
-    pub outbox_wake: Arc<Notify>,
+    /// Of all that have something to send.
+    pub wakes: Vec<Arc<Notify>>,
     pub simulated: bool,
     /// What links in mails to operators are signed with.
     pub links: LinkKeys,
@@ -80,6 +85,7 @@ impl Lookout {
         let every = (self.parts.settings.poll_interval / 4).clamp(Duration::from_millis(250), Duration::from_secs(5));
         let mut tick = tokio::time::interval(every);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut due = None;
         loop {
             tokio::select! {
                 () = stop.wait() => break,
@@ -88,12 +94,23 @@ impl Lookout {
                     None => return Ok(()),
                 },
                 Some(request) = self.parts.desk.recv() => self.answer(request).await,
-                _ = tick.tick() => self.evaluate().await,
+                _ = tick.tick() => due = self.look().await,
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    due = self.look().await;
+                }
             }
         }
         // The inbox ends by the same word; until then it finds somebody to hand its last batches to.
         while events.recv().await.is_some() {}
         Ok(())
+    }
+
+    /// Evaluates; says when a hold ends next, so that a mail does not wait for the next regular look.
+    async fn look(&mut self) -> Option<Instant> {
+        self.evaluate().await;
+        let now = self.parts.clock.now();
+        let wait = self.evaluator.engine.next_due(now)?.since(now);
+        Some(Instant::now() + wait.max(LOOK_PAUSE))
     }
 
     fn take(&mut self, event: InboxEvent) {
@@ -117,9 +134,13 @@ impl Lookout {
     async fn evaluate(&mut self) {
         let now = self.parts.clock.now();
         self.look_for_refused(now).await;
-        let agents = self.parts.inbox.borrow().agents.clone();
+        let (agents, certificate_expires_at) = {
+            let inbox = self.parts.inbox.borrow();
+            (inbox.agents.clone(), inbox.certificate_expires_at)
+        };
+        let heard = Heard { agents: &agents, certificate_expires_at };
         let Evaluated { view, changed, before, written, jumped_ms } =
-            self.evaluator.evaluate(now, self.parts.clock.mono(), &agents);
+            self.evaluator.evaluate(now, self.parts.clock.mono(), heard);
         if let Some(jump_ms) = jumped_ms {
             self.clock_was_set(now, jump_ms);
         }
@@ -291,13 +312,16 @@ impl Lookout {
             .collect()
     }
 
-    /// Writes what the hub derives (links, sites) into the ledger, once a poll interval, for the sinks.
+    /// Writes what the hub derives (links, sites, incidents) into the ledger, once a poll interval, for the sinks.
     async fn derive(&mut self, now: UnixMillis, view: &NetworkView) {
         if self.memory.last_derived.is_some_and(|last| now.since(last) < self.parts.settings.poll_interval) {
             return;
         }
         self.memory.last_derived = Some(now);
-        let samples = derived_samples(view);
+        let mut samples = derived_samples(view);
+        samples.extend(derived::places(&self.parts.network, now));
+        let incidents = self.evaluator.engine.incidents();
+        samples.extend(derived::incidents(&incidents, now, self.parts.settings.poll_interval));
         let ledger = self.parts.ledger.clone();
         let stored = tokio::task::spawn_blocking(move || ledger.store_own(&samples, now)).await;
         // A blocking task that does not end normally: the runtime is going away.
@@ -318,7 +342,7 @@ impl Lookout {
         let Ok(written) = tokio::task::spawn_blocking(move || ledger.put_documents(&documents)).await else { return };
         if self.noted("incidents not written yet", written).is_some() {
             self.memory.unsaved.clear();
-            self.parts.outbox_wake.notify_one();
+            self.parts.wakes.iter().for_each(|wake| wake.notify_one());
             self.ledger_works();
         } else {
             let surplus = self.memory.unsaved.len().saturating_sub(UNSAVED_MAX);
@@ -327,12 +351,16 @@ impl Lookout {
     }
 
     fn show(&mut self, now: UnixMillis, view: NetworkView) {
+        let incidents = self.evaluator.engine.incidents();
+        let said = &self.evaluator.teller.desk.cases;
+        let cases = incidents.iter().filter_map(|i| Some((i.number, said.get(&i.number)?.clone()))).collect();
         let snapshot = Snapshot {
             network: self.parts.network.clone(),
             blind_since: view.blind_since,
             view: Arc::new(view),
             proofs: self.memory.proofs.clone(),
-            incidents: Arc::new(self.evaluator.engine.incidents()),
+            incidents: Arc::new(incidents),
+            cases: Arc::new(cases),
             parts: self.part_health(),
             generated_at: now,
             started_at: self.evaluator.started_at(),

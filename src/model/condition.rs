@@ -44,7 +44,7 @@ pub enum Condition {
     CapacityNotMeasurable,
     /// A service does not answer at a site.
     ServiceUnreachable,
-    /// The certificate of a service ends soon.
+    /// The certificate that an agent or the hub shows to the broker ends soon.
     CertificateExpiring,
     /// A device is too hot.
     Temperature,
@@ -54,6 +54,8 @@ pub enum Condition {
     AgentSilent,
     /// An agent's clock is wrong.
     ClockWrong,
+    /// An agent refuses its part of the inventory.
+    PartRefused,
     /// Two agents write under one name.
     ClonedAgent,
     /// Batches of an agent are known to be lost.
@@ -64,7 +66,7 @@ pub enum Condition {
 
 impl Condition {
     /// In the order of telling: of several about one subject the first tells about the others.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::HubBlind,
         Self::AgentSilent,
         Self::SitePower,
@@ -85,6 +87,7 @@ impl Condition {
         Self::Temperature,
         Self::BackupWillNotFinish,
         Self::ClockWrong,
+        Self::PartRefused,
         Self::ClonedAgent,
         Self::SamplesLost,
     ];
@@ -169,6 +172,7 @@ pub enum About {
     Service,
     Backup,
     Agent,
+    AgentOrHub,
     Hub,
 }
 
@@ -183,6 +187,7 @@ impl About {
             Self::Service => "service, from one site",
             Self::Backup => "backup job",
             Self::Agent => "agent",
+            Self::AgentOrHub => "agent or hub",
             Self::Hub => "hub",
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::{
     BackhaulId, BackupId, BundleId, CredentialId, DeviceId, LinkId, NetworkId, SectorId, ServiceId, SiteId, WispId,
@@ -317,6 +318,10 @@ pub struct Backup {
     pub window_start_minute: u16,
     pub window_end_minute: u16,
     pub size_gigabytes: f64,
+    /// A start that is not said by then is missed: after the window opens.
+    pub start_grace: Duration,
+    /// A finish that is not said by then is missed: after it closes.
+    pub finish_grace: Duration,
 }
 
 impl Network {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::network::{Duplex, End};
-use super::{BackhaulId, BundleId, DeviceId, EdgeId, LinkId, Missing, Reading, ServiceId, SiteId, UnixMillis, WispId};
+use super::{
+    BackhaulId, BackupId, BundleId, DeviceId, EdgeId, LinkId, Missing, Reading, ServiceId, SiteId, UnixMillis, WispId,
+};
 
 /// Downstream: towards the site that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -294,6 +296,8 @@ pub struct AgentView {
     pub part: PartView,
     /// End of the validity of its client certificate, as it last said.
     pub certificate_expires_at: Option<UnixMillis>,
+    /// When there was last proof, in this run of the hub, that two machines write under its name.
+    pub cloned_at: Option<UnixMillis>,
 }
 
 /// From so long before its end a certificate is reported.
@@ -334,8 +338,21 @@ pub struct NetworkView {
     pub devices: BTreeMap<DeviceId, DeviceView>,
     /// Of the backhauls that are watched from inside.
     pub outside: BTreeMap<BackhaulId, PingView>,
+    /// End of the validity of the hub's own certificate for the broker.
+    pub hub_certificate_expires_at: Option<UnixMillis>,
+    /// What backup jobs have said.
+    pub backups: BTreeMap<BackupId, BackupReports>,
     /// The hub hears nobody, since then: nothing can be judged.
     pub blind_since: Option<UnixMillis>,
+}
+
+/// When a backup job last said what, by the hub's clock. This is also the stored form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackupReports {
+    pub started_at: Option<UnixMillis>,
+    pub finished_at: Option<UnixMillis>,
+    pub failed_at: Option<UnixMillis>,
 }
 
 impl NetworkView {

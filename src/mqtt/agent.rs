@@ -131,9 +131,10 @@ pub async fn run(
     let link = LinkConfig {
         settings: config.settings.clone(),
         client_id: super::agent_client_id(&config.network, &config.agent),
-        will: (topics.agent(&config.agent, Channel::State), state::encode(&AgentState::offline(&config.version))),
+        will: Some((topics.agent(&config.agent, Channel::State), state::encode(&AgentState::offline(&config.version)))),
         subscriptions,
         manual_acks: false,
+        told_of_acks: false,
     };
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
     let link = client::drive(link, secrets, Arc::clone(&clock), events_in);
@@ -390,6 +391,8 @@ impl Worker {
                 self.status.link_error = Some(chain(&error));
                 self.status.link_failures += 1;
             }
+            // Not asked for.
+            LinkEvent::Taken => {}
             LinkEvent::Refused(reason) => {
                 if self.status.refused_batches == 0 {
                     tracing::error!(reason, "the broker refuses what this agent publishes; has it the rights?");

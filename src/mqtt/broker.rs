@@ -52,10 +52,10 @@ impl User {
         }
     }
 
-    fn client_id(&self, network: &NetworkId) -> String {
+    fn client_ids(&self, network: &NetworkId) -> Vec<String> {
         match self {
-            Self::Hub => super::hub_client_id(network),
-            Self::Agent(site) => super::agent_client_id(network, site),
+            Self::Hub => vec![super::hub_client_id(network), super::incidents_client_id(network)],
+            Self::Agent(site) => vec![super::agent_client_id(network, site)],
         }
     }
 }
@@ -120,26 +120,30 @@ impl Broker {
 /// Passwords and rights.
 struct Rights {
     topics: Topics,
-    users: BTreeMap<String, (User, Secret, String)>,
+    users: BTreeMap<String, (User, Secret, Vec<String>)>,
 }
 
 impl Rights {
     fn new(network: &NetworkId, users: BTreeMap<User, Secret>) -> Self {
         let entry = |(user, password): (User, Secret)| {
-            let client_id = user.client_id(network);
-            (user.name(), (user, password, client_id))
+            let client_ids = user.client_ids(network);
+            (user.name(), (user, password, client_ids))
         };
         Self { topics: Topics::new(network), users: users.into_iter().map(entry).collect() }
     }
 
     fn check(&self, name: Option<&str>, password: Option<&[u8]>, client_id: &str) -> Result<String, ReasonCode> {
         let known = name.and_then(|name| self.users.get_key_value(name));
-        let Some((name, (_, secret, wanted_id))) = known else { return Err(ReasonCode::BadUsernameOrPassword) };
+        let Some((name, (_, secret, wanted_ids))) = known else { return Err(ReasonCode::BadUsernameOrPassword) };
         if !same(secret.expose().as_bytes(), password.unwrap_or_default()) {
             return Err(ReasonCode::BadUsernameOrPassword);
         }
         // A client of another's id would end the other's connection.
-        if client_id == wanted_id { Ok(name.clone()) } else { Err(ReasonCode::ClientIdentifierNotValid) }
+        if wanted_ids.iter().any(|id| id == client_id) {
+            Ok(name.clone())
+        } else {
+            Err(ReasonCode::ClientIdentifierNotValid)
+        }
     }
 
     fn user(&self, name: Option<&str>) -> Option<&User> {
@@ -163,8 +167,7 @@ impl Rights {
                 agent == site.as_str() && matches!(channel, Channel::Stored | Channel::Config)
             }
             (Some(User::Agent(_)), Some(Parsed::HubState)) => true,
-            (Some(User::Agent(_)), None) => filter == self.topics.hub_all(),
-            (None, _) => false,
+            (Some(User::Agent(_)), None) | (None, _) => false,
         }
     }
 }
@@ -232,6 +235,7 @@ mod tests {
         let check = |name, password: &[u8], id: &str| rights.check(Some(name), Some(password), id);
         assert_eq!(check("agent-murazzano", b"m", "vedetta-n-murazzano").unwrap(), "agent-murazzano");
         assert_eq!(check("hub", b"h", &hub_id).unwrap(), "hub");
+        assert_eq!(check("hub", b"h", "vedetta-n-_hub-incidents").unwrap(), "hub");
         assert_eq!(check("agent-murazzano", b"h", "vedetta-n-murazzano"), Err(ReasonCode::BadUsernameOrPassword));
         assert_eq!(check("agent-murazzano", b"", "vedetta-n-murazzano"), Err(ReasonCode::BadUsernameOrPassword));
         assert_eq!(check("nobody", b"m", "vedetta-n-murazzano"), Err(ReasonCode::BadUsernameOrPassword));
@@ -255,7 +259,10 @@ mod tests {
         for topic in ["bossolasco/data", "bossolasco/stored", "#", "+/stored", "+/+", "murazzano/#", "murazzano/+"] {
             assert!(!publish(agent, topic) && !subscribe(agent, topic), "{topic}");
         }
-        assert!(subscribe(agent, "_hub/#") && !publish(agent, "_hub/#"));
+        // Incidents are nothing that an agent needs to know.
+        for topic in ["_hub/#", "_hub/+", "_hub/incidents/#", "_hub/incidents/langhenet/VED-1"] {
+            assert!(!publish(agent, topic) && !subscribe(agent, topic), "{topic}");
+        }
         for topic in ["murazzano/data", "+/data", "_hub/state", "#"] {
             assert!(publish(Some("hub"), topic) && subscribe(Some("hub"), topic), "{topic}");
             assert!(!publish(None, topic) && !subscribe(None, topic), "{topic}");

@@ -97,10 +97,13 @@ pub struct LinkConfig {
     /// Fixed: a client that restarts takes over what is left of its former connection.
     pub client_id: String,
     /// Topic and payload that the broker publishes, retained, when the connection breaks.
-    pub will: (String, Vec<u8>),
+    pub will: Option<(String, Vec<u8>)>,
+    /// Without any, the connection only publishes.
     pub subscriptions: Vec<String>,
     /// Messages are acknowledged with [`Requests::ack`]; at most [`INCOMING_MAX`] are under way.
     pub manual_acks: bool,
+    /// Each publication that the broker has taken is told as [`LinkEvent::Taken`].
+    pub told_of_acks: bool,
 }
 
 impl LinkConfig {
@@ -137,6 +140,8 @@ pub enum LinkEvent {
     /// Connected, and all subscriptions are in place.
     Up(Requests),
     Message(Message),
+    /// The broker has taken what was published; told where it was asked for.
+    Taken,
     /// The broker refused something that was published.
     Refused(String),
     /// There is no connection, or no more.
@@ -347,6 +352,7 @@ impl Session<'_> {
             Event::Outgoing(_) => return Ok(()),
         };
         match packet {
+            Packet::ConnAck(_) if self.config.subscriptions.is_empty() => self.is_up(client),
             Packet::ConnAck(_) => {
                 let filters = self.config.subscriptions.iter().map(|f| Filter::new(f.clone(), QoS::AtLeastOnce));
                 client.try_subscribe_many(filters).map_err(|_| LinkError::Flooded)
@@ -357,14 +363,7 @@ impl Session<'_> {
                     let filter = self.config.subscriptions.get(at).cloned().unwrap_or_default();
                     return Err(LinkError::SubscriptionRefused(filter));
                 }
-                tracing::info!(broker = self.config.broker(), "connected over MQTT");
-                self.up_at = Some(self.clock.mono());
-                self.warn_of_certificate();
-                self.tell(LinkEvent::Up(Requests {
-                    client: client.clone(),
-                    connection: self.connection,
-                    certificate_expires_at: self.certificate_expires_at,
-                }))
+                self.is_up(client)
             }
             Packet::Publish(publish) => {
                 let unsure = publish.qos == QoS::AtMostOnce;
@@ -382,8 +381,20 @@ impl Session<'_> {
                 let _ = self.tell(LinkEvent::Refused(format!("{:?} {text}", ack.reason).trim_end().to_owned()));
                 Ok(())
             }
+            Packet::PubAck(_) if self.config.told_of_acks => self.tell(LinkEvent::Taken),
             _ => Ok(()),
         }
+    }
+
+    fn is_up(&mut self, client: &AsyncClient) -> Result<(), LinkError> {
+        tracing::info!(broker = self.config.broker(), "connected over MQTT");
+        self.up_at = Some(self.clock.mono());
+        self.warn_of_certificate();
+        self.tell(LinkEvent::Up(Requests {
+            client: client.clone(),
+            connection: self.connection,
+            certificate_expires_at: self.certificate_expires_at,
+        }))
     }
 
     fn warn_of_certificate(&self) {
@@ -459,8 +470,10 @@ fn options_now(config: &LinkConfig, secrets: &dyn SecretSource) -> Result<MqttOp
         .set_receive_maximum(Some(INCOMING_MAX))
         .set_max_packet_size(Some(PACKET_BYTES_MAX))
         .set_outgoing_inflight_upper_limit(OUTGOING_MAX)
-        .set_manual_acks(config.manual_acks)
-        .set_last_will(LastWill::new(&config.will.0, config.will.1.clone(), QoS::AtLeastOnce, true, None));
+        .set_manual_acks(config.manual_acks);
+    if let Some((topic, payload)) = &config.will {
+        options.set_last_will(LastWill::new(topic, payload.clone(), QoS::AtLeastOnce, true, None));
+    }
     if let Some(user) = &settings.user {
         let password = settings.password.as_ref().map(|p| secrets.read(p)).transpose().map_err(LinkError::Password)?;
         options.set_credentials(user, password.as_ref().map_or("", |p| p.expose()));
@@ -526,9 +539,10 @@ mod tests {
                 keep_alive: Duration::from_secs(1),
             },
             client_id: "me".to_owned(),
-            will: ("t".to_owned(), b"gone".to_vec()),
+            will: Some(("t".to_owned(), b"gone".to_vec())),
             subscriptions: vec![],
             manual_acks: true,
+            told_of_acks: false,
         }
     }
 

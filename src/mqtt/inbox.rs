@@ -38,7 +38,7 @@ use crate::model::view::AgentView;
 use crate::model::{MonoMillis, NetworkId, SiteId, UnixMillis};
 use crate::runtime::clock::SharedClock;
 use crate::runtime::tasks::Shutdown;
-use crate::store::{BatchStore, StoreOutcome};
+use crate::store::{BatchStore, SetAside, StoreOutcome};
 use crate::wire::state::{self, AgentState, HubState, Stored};
 use crate::wire::topic::{Channel, Parsed, Topics};
 
@@ -140,9 +140,10 @@ pub async fn run(config: HubInbox, parts: InboxParts, shutdown: Shutdown) -> any
     let link = LinkConfig {
         settings: config.settings.clone(),
         client_id: super::hub_client_id(&config.network),
-        will: (topics.hub_state(), presence(false, 0)),
+        will: Some((topics.hub_state(), presence(false, 0))),
         subscriptions: vec![topics.every_agent(Channel::Data), topics.every_agent(Channel::State), topics.hub_state()],
         manual_acks: true,
+        told_of_acks: false,
     };
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
     let link = client::drive(link, Arc::clone(&parts.secrets), Arc::clone(&parts.clock), events_in);
@@ -169,6 +170,8 @@ struct Worker {
     limits: BTreeMap<SiteId, Limit>,
     health: InboxHealth,
     set_aside: Allowance,
+    /// Messages to set aside with the next group; at most [`SET_ASIDE_PER_MINUTE`].
+    aside: Vec<SetAside>,
     presences: Allowance,
     /// When each agent was last told what is stored.
     told_at: BTreeMap<SiteId, Instant>,
@@ -207,6 +210,7 @@ impl Worker {
             parse: parts.parse,
             out: parts.out,
             set_aside: Allowance::new(SET_ASIDE_PER_MINUTE),
+            aside: Vec::new(),
             clock: parts.clock,
             health_out: parts.health,
             events,
@@ -223,23 +227,26 @@ impl Worker {
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
-        loop {
-            self.show();
-            let mut shutdown = self.shutdown.clone();
-            let tell_at = self.untold.keys().filter_map(|agent| self.quiet_until(agent)).min();
-            let event = tokio::select! {
-                () = shutdown.wait() => break,
-                () = sleep_until(tell_at.unwrap_or_else(Instant::now)), if tell_at.is_some() => {
-                    self.tell_stored(Instant::now()).await;
-                    continue;
-                }
-                event = self.events.recv() => event.context("the connection to the broker was given up")?,
-            };
-            let mut group = Vec::new();
-            self.hear(event, &mut group).await?;
-            if !group.is_empty() {
+        // What arrived while the last group was stored.
+        let mut group = Vec::new();
+        while !self.shutdown.is_set() {
+            if group.is_empty() {
+                self.show();
+                let mut shutdown = self.shutdown.clone();
+                let tell_at = self.untold.keys().filter_map(|agent| self.quiet_until(agent)).min();
+                let event = tokio::select! {
+                    () = shutdown.wait() => break,
+                    () = sleep_until(tell_at.unwrap_or_else(Instant::now)), if tell_at.is_some() => {
+                        self.tell_stored(Instant::now()).await;
+                        continue;
+                    }
+                    event = self.events.recv() => event.context("the connection to the broker was given up")?,
+                };
+                self.hear(event, &mut group).await?;
+            }
+            if !group.is_empty() || !self.aside.is_empty() {
                 self.gather(&mut group).await?;
-                self.take(group).await?;
+                group = self.take(group).await?;
             }
         }
         self.tell_stored(Instant::now() + TELL_PAUSE).await;
@@ -293,6 +300,8 @@ impl Worker {
                 self.health.link_error = Some(chain(&error));
                 self.health.link_failures += 1;
             }
+            // Not asked for.
+            LinkEvent::Taken => {}
             LinkEvent::Refused(reason) => {
                 if self.health.refused == 0 {
                     tracing::error!(reason, "the broker refuses what the hub publishes; has it the rights?");
@@ -318,7 +327,7 @@ impl Worker {
                     let agent = agent.clone();
                     self.hear_state(agent, message.payload()).await?;
                 }
-                (None, _) => self.hear_stranger(&message, received_at).await?,
+                (None, _) => self.hear_stranger(&message, received_at),
                 _ => {}
             },
             Some(Parsed::HubState) => self.hear_presence(message.payload()).await,
@@ -382,21 +391,16 @@ impl Worker {
         }
     }
 
-    async fn hear_stranger(&mut self, message: &Message, at: UnixMillis) -> anyhow::Result<()> {
+    fn hear_stranger(&mut self, message: &Message, at: UnixMillis) {
         let name: String = message.topic().chars().take(200).collect();
         if self.health.stranger_messages == 0 {
             tracing::warn!(topic = name, "a message under a name that the inventory does not know");
         }
         self.health.stranger_messages += 1;
         if self.may_set_aside() {
-            let (store, payload) = (Arc::clone(&self.store), message.payload().to_vec());
-            let job = move || store.set_aside(&name, "not in the inventory", &payload, at);
-            let kept = tokio::task::spawn_blocking(job).await.context("setting a message aside was interrupted")?;
-            if let Err(e) = kept {
-                tracing::warn!(reason = chain(&e), "a message could not be set aside");
-            }
+            let (reason, payload) = ("not in the inventory".to_owned(), message.payload().to_vec());
+            self.aside.push(SetAside { at, agent: name, reason, payload });
         }
-        Ok(())
     }
 
     /// A will of an earlier connection may overwrite the presence of this one.
@@ -447,7 +451,8 @@ impl Worker {
     }
 
     fn may_set_aside(&mut self) -> bool {
-        let may = self.set_aside.take(self.clock.mono());
+        let room = self.aside.len() < SET_ASIDE_PER_MINUTE as usize;
+        let may = room && self.set_aside.take(self.clock.mono());
         if may {
             self.health.set_aside += 1;
         } else {
@@ -456,14 +461,23 @@ impl Worker {
         may
     }
 
-    /// Makes a group durable, then reports it.
-    async fn take(&mut self, group: Vec<Arrived>) -> anyhow::Result<()> {
+    /// Makes a group durable, then reports it. Returns what has arrived meanwhile.
+    async fn take(&mut self, group: Vec<Arrived>) -> anyhow::Result<Vec<Arrived>> {
+        let mut meanwhile = Vec::new();
         let parse = Arc::clone(&self.parse);
         let job = move || group.into_iter().map(|arrived| judge(arrived, &parse)).collect::<Vec<_>>();
         let judged = tokio::task::spawn_blocking(job).await.context("looking at batches was interrupted")?;
-        self.keep_faulty(&judged).await?;
-        let Some(judged) = self.store(judged).await? else { return Ok(()) };
-        self.keep_conflicting(&judged).await?;
+        for one in &judged {
+            if let Some(fault) = &one.fault {
+                self.keep(one, fault.clone());
+            }
+        }
+        self.write_aside(&mut meanwhile).await?;
+        let Some(judged) = self.store(judged, &mut meanwhile).await? else { return Ok(meanwhile) };
+        for one in judged.iter().filter(|one| one.outcome == Some(StoreOutcome::Conflict)) {
+            self.keep(one, "same epoch and number as another batch: two agents use this name".to_owned());
+        }
+        self.write_aside(&mut meanwhile).await?;
         for one in &judged {
             let agent = &one.arrived.agent;
             *self.untold.entry(agent.clone()).or_default() += 1;
@@ -486,43 +500,57 @@ impl Worker {
         for event in judged.into_iter().filter_map(stored_event) {
             self.tell(event).await?;
         }
-        Ok(())
+        Ok(meanwhile)
     }
 
-    async fn keep_faulty(&mut self, judged: &[Judged]) -> anyhow::Result<()> {
-        for one in judged {
-            if let Some(fault) = &one.fault {
-                self.keep(one, fault.clone()).await?;
-            }
+    /// Sets one aside, with the next [`Self::write_aside`].
+    fn keep(&mut self, one: &Judged, reason: String) {
+        if self.may_set_aside() {
+            let Arrived { agent, received_at, message } = &one.arrived;
+            tracing::error!(%agent, reason, "a batch is set aside");
+            let payload = message.payload().to_vec();
+            self.aside.push(SetAside { at: *received_at, agent: agent.to_string(), reason, payload });
         }
-        Ok(())
     }
 
-    async fn keep_conflicting(&mut self, judged: &[Judged]) -> anyhow::Result<()> {
-        for one in judged.iter().filter(|one| one.outcome == Some(StoreOutcome::Conflict)) {
-            self.keep(one, "same epoch and number as another batch: two agents use this name".to_owned()).await?;
-        }
-        Ok(())
-    }
-
-    /// Sets one aside. If that fails it is lost for a person to look at, and delivery goes on.
-    async fn keep(&mut self, one: &Judged, reason: String) -> anyhow::Result<()> {
-        if !self.may_set_aside() {
+    /// Writes what is to be set aside. If that fails it is lost for a person to look at, and delivery goes on.
+    async fn write_aside(&mut self, meanwhile: &mut Vec<Arrived>) -> anyhow::Result<()> {
+        if self.aside.is_empty() {
             return Ok(());
         }
-        let (store, agent) = (Arc::clone(&self.store), one.arrived.agent.clone());
-        tracing::error!(%agent, reason, "a batch is set aside");
-        let (payload, at) = (one.arrived.message.payload().to_vec(), one.arrived.received_at);
-        let job = move || store.set_aside(agent.as_str(), &reason, &payload, at);
-        let kept = tokio::task::spawn_blocking(job).await.context("setting a batch aside was interrupted")?;
+        let (store, messages) = (Arc::clone(&self.store), std::mem::take(&mut self.aside));
+        let kept = self.on_disk(move || store.set_aside(&messages), meanwhile).await?;
         if let Err(e) = kept {
-            tracing::warn!(reason = chain(&e), "a batch could not be set aside");
+            tracing::warn!(reason = chain(&e), "messages could not be set aside");
         }
         Ok(())
+    }
+
+    /// Runs a job on the ledger in a blocking thread. On a slow disk it takes seconds; what arrives is looked at
+    /// meanwhile, so that a flood is let go before the broker's queue for this hub is full of it, and drops what others
+    /// send.
+    async fn on_disk<T: Send + 'static>(
+        &mut self,
+        job: impl FnOnce() -> T + Send + 'static,
+        meanwhile: &mut Vec<Arrived>,
+    ) -> anyhow::Result<T> {
+        let mut job = tokio::task::spawn_blocking(job);
+        loop {
+            tokio::select! {
+                done = &mut job => return done.context("a job on the ledger was interrupted"),
+                Some(event) = self.events.recv(), if meanwhile.len() < GROUP_MAX => {
+                    self.hear(event, meanwhile).await?;
+                }
+            }
+        }
     }
 
     /// Stores what has a key, trying until the ledger takes it; `None` if the process stops before.
-    async fn store(&mut self, judged: Vec<Judged>) -> anyhow::Result<Option<Vec<Judged>>> {
+    async fn store(
+        &mut self,
+        judged: Vec<Judged>,
+        meanwhile: &mut Vec<Arrived>,
+    ) -> anyhow::Result<Option<Vec<Judged>>> {
         let mut judged = judged;
         let mut pause = STORE_PAUSE_MIN;
         loop {
@@ -531,7 +559,7 @@ impl Worker {
                 let result = store_all(store.as_ref(), &mut judged);
                 (judged, result)
             };
-            let (back, result) = tokio::task::spawn_blocking(job).await.context("storing batches was interrupted")?;
+            let (back, result) = self.on_disk(job, meanwhile).await?;
             judged = back;
             let Err(error) = result else {
                 if self.health.store_error.take().is_some() {

@@ -17,6 +17,8 @@ pub mod gate;
 #[cfg(feature = "hub")]
 pub mod inbox;
 #[cfg(feature = "hub")]
+pub mod incidents;
+#[cfg(feature = "hub")]
 mod judged;
 #[cfg(feature = "hub")]
 mod limit;
@@ -40,4 +42,10 @@ pub fn agent_client_id(network: &NetworkId, agent: &SiteId) -> String {
 #[cfg(feature = "hub")]
 pub fn hub_client_id(network: &NetworkId) -> String {
     format!("vedetta-{network}-_hub")
+}
+
+/// The hub's second connection, which only publishes incidents.
+#[cfg(feature = "hub")]
+pub fn incidents_client_id(network: &NetworkId) -> String {
+    format!("vedetta-{network}-_hub-incidents")
 }

@@ -4,13 +4,15 @@
 //! From every state that is reached, a fair ending is played: everything runs, everything arrives. Then nothing may
 //! still wait, and each sample is stored once or reported as lost; see docs/delivery-protocol.md.
 
-use std::collections::hash_map::DefaultHasher;
+mod wide;
+
 use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::wide::Wide;
 use super::inflight::{BACKLOG_BITS_PER_SECOND, Inflight, RESEND_MAX, Send};
 use super::track::Track;
 use crate::model::{MonoMillis, SiteId, UnixMillis};
@@ -82,6 +84,19 @@ struct World {
     ids: u64,
     samples_left: u8,
     faults_left: u8,
+    broken: Option<Broken>,
+}
+
+/// A rule broken on purpose: the search must see what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    RestoredUnderTheOldId,
+    BrokerAckIsStored,
+    HighestNumberIsAll,
+    AnyEpochIsBelieved,
+    AnotherLedgerDoesNotClear,
+    FirstIsIgnored,
+    EpochEndsWithEachRun,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,24 +164,25 @@ impl World {
             ids: 1,
             samples_left: 0,
             faults_left: 0,
+            broken: None,
         }
+    }
+
+    fn is_broken(&self, rule: Broken) -> bool {
+        self.broken == Some(rule)
     }
 
     /// Two halves of one fingerprint: no two of some million states share one by chance.
     fn fingerprint(&self) -> (u64, u64) {
-        let half = |salt: u8| {
-            let mut h = DefaultHasher::new();
-            salt.hash(&mut h);
-            (&self.book, &self.saved, &self.inflight, self.connected, &self.to_hub).hash(&mut h);
-            (&self.to_agent, &self.retained, &self.ledger, &self.backup, &self.stored_before).hash(&mut h);
-            (&self.made, &self.reported, self.ids, self.samples_left, self.faults_left).hash(&mut h);
-            let hub = self.hub.as_ref().map(|hub| {
-                (hub.boot, hub.session, hub.online, hub.unreported, hub.track.stored(Uuid::nil()), hub.track.lost())
-            });
-            format!("{hub:?}").hash(&mut h);
-            h.finish()
-        };
-        (half(0), half(1))
+        let mut h = Wide(0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344);
+        (&self.book, &self.saved, &self.inflight, self.connected, &self.to_hub).hash(&mut h);
+        (&self.to_agent, &self.retained, &self.ledger, &self.backup, &self.stored_before).hash(&mut h);
+        (&self.made, &self.reported, self.ids, self.samples_left, self.faults_left).hash(&mut h);
+        if let Some(hub) = &self.hub {
+            (hub.boot, hub.session, hub.online, hub.unreported).hash(&mut h);
+            hub.track.hash_knowledge(&mut h);
+        }
+        (h.0, h.1)
     }
 
     fn acts(&self) -> Vec<Act> {
@@ -282,7 +298,7 @@ impl World {
             Act::HubStores(at) => return self.hub_stores(at),
             Act::HubReports => return self.hub_reports(),
             Act::BackUp => {
-                if self.backup.is_some() || self.ledger.epochs.is_empty() {
+                if self.faults_left == 0 || self.backup.is_some() || self.ledger.epochs.is_empty() {
                     return false;
                 }
                 self.backup = Some(self.ledger.clone());
@@ -299,13 +315,17 @@ impl World {
                 }
             }
             Act::Restore => {
-                let (None, Some(backup)) = (&self.hub, self.backup.take()) else { return false };
+                let Some(backup) = self.backup.take() else { return false };
+                if self.hub.take().is_some_and(|hub| hub.online) {
+                    self.publish(Down::Presence(None));
+                }
                 for (epoch, seqs) in &self.ledger.epochs {
                     let numbers = seqs.ranges().iter().flat_map(|(a, b)| *a..=*b);
                     self.stored_before.extend(numbers.map(|seq| (*epoch, seq)));
                 }
                 self.ids += 1;
-                self.ledger = Ledger { id: self.ids, ..backup };
+                let id = if self.is_broken(Broken::RestoredUnderTheOldId) { backup.id } else { self.ids };
+                self.ledger = Ledger { id, ..backup };
             }
             _ => unreachable!("{act:?} is not the hub's"),
         }
@@ -327,6 +347,9 @@ impl World {
         let (seq, fresh) = (what.seq(), matches!(what, Send::Fresh(_)));
         self.to_hub.push(Data { key: (self.book.epoch, seq), first: self.book.first().min(seq), fresh });
         self.to_hub.sort();
+        if self.is_broken(Broken::BrokerAckIsStored) {
+            self.book.stored.insert(seq);
+        }
         true
     }
 
@@ -351,7 +374,8 @@ impl World {
             book.stored = saved.stored.clone();
             book.next_seq = book.next_seq.max(saved.next_seq).max(saved.stored.last().unwrap_or(0) + 1);
         }
-        if book.is_over() {
+        let early = self.is_broken(Broken::EpochEndsWithEachRun) && book.next_seq > 1;
+        if book.is_over() || early {
             self.ids += 1;
             book = Book::new(self.ids, book.ledger);
             self.saved = Some(book.clone());
@@ -375,8 +399,16 @@ impl World {
     fn agent_hears(&mut self, at: usize) {
         match self.to_agent.remove(at) {
             Down::Presence(present) => self.inflight.hub(present),
-            Down::Stored(ledger, epoch, ranges) if epoch == self.book.epoch => {
+            Down::Stored(ledger, epoch, mut ranges)
+                if epoch == self.book.epoch || self.is_broken(Broken::AnyEpochIsBelieved) =>
+            {
                 let another = self.book.ledger.is_some_and(|known| known != ledger);
+                if self.is_broken(Broken::HighestNumberIsAll) {
+                    ranges.insert_range(1, ranges.last().unwrap_or(0));
+                }
+                if self.is_broken(Broken::AnotherLedgerDoesNotClear) {
+                    self.book.ledger = Some(ledger);
+                }
                 let ranges = self.inflight.believable(&ranges);
                 self.book.hear(ledger, &ranges);
                 let book = &self.book;
@@ -433,7 +465,8 @@ impl World {
         let mut one = known.map_or((epoch, RangeSet::new()), |at| self.ledger.epochs.remove(at));
         let outcome = if one.1.insert(seq) { StoreOutcome::Stored } else { StoreOutcome::Duplicate };
         self.ledger.epochs.push(one);
-        hub.track.outcome(&header(&data), outcome, 1, UnixMillis(0));
+        let first = if self.broken == Some(Broken::FirstIsIgnored) { 0 } else { data.first };
+        hub.track.outcome(&header(&Data { first, ..data }), outcome, 1, UnixMillis(0));
         hub.unreported = true;
         self.reported.extend(hub.track.lost().iter().flat_map(|(epoch, lost)| {
             let numbers = lost.ranges().iter().flat_map(|(a, b)| *a..=*b);
@@ -468,6 +501,9 @@ impl World {
                 end.hub_stores(0);
             }
             end.hub_reports();
+            if end.to_agent.is_empty() && end.book.pending() == 0 {
+                break;
+            }
             end.inflight.rebase(NOW + RESEND_MAX + Duration::from_mins(1));
         }
         let held: Vec<u64> = end.book.entries.iter().map(|e| e.seq).collect();
@@ -568,7 +604,7 @@ fn beginnings() -> Vec<(&'static str, World)> {
     ]
 }
 
-/// Of each beginning.
+/// Of each beginning. Without it, the bounds on samples and faults alone would end the search.
 const STATES_MAX: usize = 12_000;
 
 #[test]
@@ -579,4 +615,48 @@ fn no_run_loses_a_sample_in_silence() {
             Err(fault) => panic!("{name}: {fault}"),
         }
     }
+}
+
+/// Two samples and one fault of any kind, from before anything on and with a backup made: all states there are.
+#[test]
+fn with_one_fault_every_state_is_seen() {
+    let with_backup = [&ONLINE[..], &DELIVER, &[Act::BackUp], &DELIVER].concat();
+    for (name, start) in [("nothing yet", world(2, 1, &[])), ("a backup was made", world(3, 1, &with_backup))] {
+        match explore(start, EXHAUSTED_BELOW) {
+            Ok((n_states, longest)) => {
+                eprintln!("{name}: {n_states} states, up to {longest} acts, one fault");
+                assert!(n_states < EXHAUSTED_BELOW, "{name}: the bound ended the search");
+            }
+            Err(fault) => panic!("{name}: {fault}"),
+        }
+    }
+}
+
+/// A search that ends below this has seen all.
+const EXHAUSTED_BELOW: usize = 150_000;
+
+#[test]
+fn every_broken_rule_is_found() {
+    use Broken::*;
+    let rules = [
+        RestoredUnderTheOldId,
+        BrokerAckIsStored,
+        HighestNumberIsAll,
+        AnyEpochIsBelieved,
+        AnotherLedgerDoesNotClear,
+        FirstIsIgnored,
+        EpochEndsWithEachRun,
+    ];
+    let mut unseen = Vec::new();
+    for rule in rules {
+        let found = beginnings().into_iter().find_map(|(name, start)| {
+            let fault = explore(World { broken: Some(rule), ..start }, STATES_MAX).err()?;
+            Some((name, fault.lines().next().map(str::to_owned).unwrap_or_default()))
+        });
+        match found {
+            Some((name, fault)) => eprintln!("{rule:?}: from {name:?}: {fault}"),
+            None => unseen.push(rule),
+        }
+    }
+    assert_eq!(unseen, [], "rules whose breaking costs nothing within the bounds");
 }

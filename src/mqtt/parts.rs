@@ -3,11 +3,22 @@
 //! **Keys.** The first key that an agent shows is kept in the ledger and believed from then on. Another one is refused,
 //! and shown, until staff accept it (`vedetta agent-key accept`): the secrets of a site must not go to whoever takes over
 //! its name. The command leaves the key in a file, which is looked at whenever a key is refused.
+//!
+//! **Revisions.** The ledger keeps each part's revision with a digest of what it says, secrets included: while that is the
+//! same, so is the revision, and an agent has nothing to do. Another content gets the time in ms, and at least one more
+//! than before; so a number never stands for two contents, also after an old ledger was put back. The digest's key
+//! ([`DIGEST_KEY_FILE`]) is not in the ledger, or its copies would tell a community to whoever can guess; a new key costs one
+//! revision.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 use crate::config::check;
 use crate::config::part::{render, secrets};
@@ -24,6 +35,11 @@ use super::client::chain;
 
 /// Documents of the ledger: the key that is believed, by agent.
 const DOCUMENT_KIND: &str = "agent-key";
+/// Documents of the ledger: the revision of each agent's part, by agent.
+const REVISION_KIND: &str = "agent-part";
+/// Below the hub's data directory, for its user alone.
+const DIGEST_KEY_FILE: &str = "part-digest-key";
+const DIGEST_KEY_BYTES: usize = 32;
 /// Below the hub's data directory: a file for each key that staff accepted, named after the agent.
 const ACCEPTED_DIR: &str = "accepted-keys";
 const ACCEPTED_BYTES_MAX: u64 = 1024;
@@ -33,6 +49,14 @@ pub fn accept(data_dir: &Path, agent: &SiteId, key: Key) -> std::io::Result<()> 
     let dir = data_dir.join(ACCEPTED_DIR);
     std::fs::create_dir_all(&dir)?;
     crate::config::seal::write_whole(&dir, agent.as_str(), format!("{key}\n").as_bytes())
+}
+
+/// What is kept of a part, as a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    revision: u64,
+    /// HMAC-SHA-256 (RFC 2104), hexadecimal.
+    digest: String,
 }
 
 /// What one agent gets.
@@ -75,11 +99,28 @@ impl Parts {
             keys: Some(keys),
             accepted: data_dir.join(ACCEPTED_DIR),
         };
+        let digest_key = digest_key(data_dir)?;
+        let kept = parts.keys.iter().map(|keys| keys.documents(REVISION_KIND)).collect::<Result<Vec<_>, _>>()?.concat();
+        let kept: BTreeMap<&str, Kept> =
+            kept.iter().filter_map(|d| Some((d.key.as_str(), serde_json::from_str(&d.body).ok()?))).collect();
+        let mut news = Vec::new();
         for site in network.agents() {
-            let mut entry = entry(network, &site.id, secrets, now);
+            let mut entry = entry(network, &site.id, secrets);
+            let digest = digest(&digest_key, &entry);
+            let before = kept.get(site.id.as_str());
+            let revision = revision(before, &digest, now);
+            entry.revision = revision;
+            if before.is_none_or(|before| before.revision != revision) {
+                let body = serde_json::to_string(&Kept { revision, digest })?;
+                news.push(Document { kind: REVISION_KIND.to_owned(), key: site.id.to_string(), body });
+            }
             entry.believed = known.get(site.id.as_str()).and_then(|key| key.parse().ok());
             parts.entries.insert(site.id.clone(), entry);
             parts.seal(&site.id);
+        }
+        if let Some(keys) = parts.keys.as_ref().filter(|_| !news.is_empty()) {
+            // Before anything is published: the next run must not give these numbers to another content.
+            keys.put_documents(&news)?;
         }
         Ok(parts)
     }
@@ -175,7 +216,44 @@ impl Entry {
     }
 }
 
-fn entry(network: &Network, agent: &SiteId, source: &dyn SecretSource, now: UnixMillis) -> Entry {
+/// The revision of a part that now has this digest.
+fn revision(known: Option<&Kept>, digest: &str, now: UnixMillis) -> u64 {
+    match known {
+        Some(known) if known.digest == digest => known.revision,
+        known => known.map_or(0, |k| k.revision.saturating_add(1)).max(u64::try_from(now.0).unwrap_or(0)),
+    }
+}
+
+fn digest(key: &[u8; DIGEST_KEY_BYTES], entry: &Entry) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    // The length first: no text can be moved from one to the other.
+    mac.update(&(entry.inventory.len() as u64).to_be_bytes());
+    mac.update(entry.inventory.as_bytes());
+    mac.update(&entry.secrets);
+    mac.finalize().into_bytes().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Reads or makes the key of the digests.
+fn digest_key(data_dir: &Path) -> std::io::Result<[u8; DIGEST_KEY_BYTES]> {
+    match std::fs::read(data_dir.join(DIGEST_KEY_FILE)) {
+        Ok(bytes) if bytes.len() == DIGEST_KEY_BYTES => {
+            let mut key = [0; DIGEST_KEY_BYTES];
+            key.copy_from_slice(&bytes);
+            return Ok(key);
+        }
+        Ok(_) => tracing::warn!(file = DIGEST_KEY_FILE, "damaged, and made anew: all agents get their part again"),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
+    }
+    let key: [u8; DIGEST_KEY_BYTES] = rand::random();
+    crate::config::seal::write_whole(data_dir, DIGEST_KEY_FILE, &key)?;
+    Ok(key)
+}
+
+fn entry(network: &Network, agent: &SiteId, source: &dyn SecretSource) -> Entry {
     let part = AgentPart::of(network, agent);
     let inventory = render(&part);
     let mut texts = BTreeMap::new();
@@ -194,7 +272,7 @@ fn entry(network: &Network, agent: &SiteId, source: &dyn SecretSource, now: Unix
         tracing::warn!(%agent, reason = unread.join("; "), "secrets that cannot be sent to this agent");
     }
     Entry {
-        revision: u64::try_from(now.0).unwrap_or(0),
+        revision: 0,
         inventory,
         n_secrets: texts.len(),
         secrets: crate::wire::state::encode(&texts),
@@ -221,13 +299,13 @@ mod tests {
     impl DocumentStore for Documents {
         fn put_documents(&self, documents: &[Document]) -> Result<(), StoreError> {
             let mut kept = self.0.lock().unwrap();
-            kept.retain(|d| documents.iter().all(|new| new.key != d.key));
+            kept.retain(|d| documents.iter().all(|new| (&new.kind, &new.key) != (&d.kind, &d.key)));
             kept.extend_from_slice(documents);
             Ok(())
         }
 
-        fn documents(&self, _: &str) -> Result<Vec<Document>, StoreError> {
-            Ok(self.0.lock().unwrap().clone())
+        fn documents(&self, kind: &str) -> Result<Vec<Document>, StoreError> {
+            Ok(self.0.lock().unwrap().iter().filter(|d| d.kind == kind).cloned().collect())
         }
     }
 
@@ -284,6 +362,41 @@ mod tests {
         assert!(hub.hear(&agent, &says(second.public())));
         assert!(opens(&hub, &second) && hub.view(&agent).key_refused.is_none());
         assert!(!hub.hear(&agent, &says(first.public())), "what was accepted once is not accepted for ever");
+    }
+
+    #[test]
+    fn a_revision_stands_for_one_content_and_only_grows() {
+        struct Word(&'static str);
+        impl SecretSource for Word {
+            fn read(&self, _: &SecretRef) -> Result<Secret, SecretError> {
+                Ok(Secret::new(self.0))
+            }
+        }
+        let (dir, documents) = (tempfile::tempdir().unwrap(), Arc::new(Documents::default()));
+        let agents: Vec<SiteId> = network().agents().map(|site| site.id.clone()).collect();
+        let revisions = |network: &Network, word: &'static str, now: i64| {
+            let keys: Arc<dyn DocumentStore> = documents.clone();
+            let parts = Parts::new(network, &Word(word), keys, dir.path(), UnixMillis(now)).unwrap();
+            agents.iter().map(|agent| parts.entries[agent].revision).collect::<Vec<_>>()
+        };
+        let all = |revision: u64| vec![revision; agents.len()];
+        assert_eq!(revisions(&network(), "hush", 100), all(100));
+        let backup = documents.0.lock().unwrap().clone();
+        // A restart of the hub is no news; a clock that was set back makes no number smaller.
+        assert_eq!(revisions(&network(), "hush", 200), all(100));
+        assert_eq!(revisions(&network(), "another", 50), all(101));
+        // One agent's device moves: the others have nothing to do with it.
+        let mut changed = network();
+        let device = AgentPart::of(&changed, &agents[0]).devices.keys().next().unwrap().clone();
+        changed.devices.get_mut(device.as_str()).unwrap().address = "192.0.2.77".parse().unwrap();
+        let expected: Vec<u64> = (0..agents.len()).map(|n| if n == 0 { 300 } else { 101 }).collect();
+        assert_eq!(revisions(&changed, "another", 300), expected);
+        // An old ledger is put back: a number that agents know never comes with another content.
+        *documents.0.lock().unwrap() = backup;
+        assert_eq!(revisions(&network(), "hush", 400), all(100));
+        assert_eq!(revisions(&network(), "third", 400), all(400));
+        let kept = format!("{:?}", documents.0.lock().unwrap());
+        assert!(!kept.contains("hush") && !kept.contains("third"), "{kept}");
     }
 
     #[test]

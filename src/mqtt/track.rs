@@ -17,6 +17,10 @@ use crate::wire::state::{AgentState, Stored};
 const RANGES_MAX: usize = 65_536;
 /// Over how long the smallest delay is taken: DESIGN's ten minutes, minute by minute.
 const CLOCK_WINDOW_MINUTES: i64 = 10;
+/// Runs of an agent that are remembered: as many machines may write under one name and still be told apart.
+const RUNS_MAX: usize = 8;
+/// A run that has ended does not come back. One late message may seem so; that it happens twice within this is proof.
+const RUNS_WINDOW: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Clone, Default, Hash)]
 struct Epoch {
@@ -54,6 +58,7 @@ pub struct Track {
     /// Lost in epochs that are not remembered any more.
     lost_before: u64,
     conflicts: u64,
+    runs: Runs,
     delays: Delays,
     last_received: UnixMillis,
 }
@@ -79,10 +84,12 @@ impl Track {
                 clock_error_ms: None,
                 part: PartView::default(),
                 certificate_expires_at: None,
+                cloned_at: None,
             },
             epochs: stored.into_iter().skip(forgotten).map(known).collect(),
             lost_before: 0,
             conflicts: 0,
+            runs: Runs::default(),
             delays: Delays::default(),
             last_received: UnixMillis(0),
         };
@@ -107,12 +114,18 @@ impl Track {
             StoreOutcome::Stored => {
                 self.view.samples += u64::from(n_samples);
                 if header.fresh {
+                    if self.runs.came_back(header.boot, received_at) {
+                        self.view.cloned_at = Some(received_at);
+                    }
                     self.delays.see(received_at, header.sent_at);
                     self.view.clock_error_ms = self.delays.clock_error_ms();
                 }
             }
             StoreOutcome::Duplicate => self.view.duplicate_batches += 1,
-            StoreOutcome::Conflict => self.conflicts += 1,
+            StoreOutcome::Conflict => {
+                self.conflicts += 1;
+                self.view.cloned_at = Some(received_at);
+            }
         }
         self.last_received = self.last_received.max(received_at);
         self.make_current(header.epoch, outcome);
@@ -203,6 +216,12 @@ impl Track {
         self.epochs.iter().enumerate().map(|(at, e)| (e.number, e.lost_numbers(at != current))).collect()
     }
 
+    /// All that later answers depend on, but for figures of the view.
+    #[cfg(test)]
+    pub(super) fn hash_knowledge(&self, hasher: &mut impl std::hash::Hasher) {
+        std::hash::Hash::hash(&(&self.epochs, self.lost_before), hasher);
+    }
+
     /// What to tell the agent: of the epoch that it used last.
     pub fn stored(&self, ledger: Uuid) -> Option<Stored> {
         let epoch = self.epochs.back()?;
@@ -212,6 +231,30 @@ impl Track {
             ranges = ranges.intersect_from(epoch.first).lowest(RANGES_SENT_MAX);
         }
         Some(Stored { ledger, epoch: epoch.number, ranges, received_at: self.last_received, boot: None })
+    }
+}
+
+/// The runs of an agent, by their live batches: two machines under one name take turns.
+#[derive(Debug, Clone, Default)]
+struct Runs {
+    /// The latest last.
+    known: VecDeque<u64>,
+    returned_at: Option<UnixMillis>,
+}
+
+impl Runs {
+    /// Notes a live batch of a run. True if runs that had ended have come back twice within [`RUNS_WINDOW`].
+    fn came_back(&mut self, boot: u64, at: UnixMillis) -> bool {
+        if self.known.back() == Some(&boot) {
+            return false;
+        }
+        let back = self.known.iter().position(|known| *known == boot).map(|place| self.known.remove(place)).is_some();
+        self.known.push_back(boot);
+        if self.known.len() > RUNS_MAX {
+            self.known.pop_front();
+        }
+        let before = if back { self.returned_at.replace(at) } else { None };
+        before.is_some_and(|before| at.since(before) < RUNS_WINDOW)
     }
 }
 
@@ -248,6 +291,28 @@ mod tests {
     use crate::wire::batch::{ClockQuality, Encoding};
 
     const LEDGER: Uuid = Uuid::from_u128(1);
+
+    #[test]
+    fn two_machines_that_take_turns_are_found_and_a_restart_is_none() {
+        let mut runs = Runs::default();
+        let mut hear = |boot: u64, minute: i64| runs.came_back(boot, UnixMillis(minute * 60_000));
+        // Restarts, one late message, and nothing for more than an hour.
+        assert_eq!([hear(1, 0), hear(1, 1), hear(2, 2), hear(1, 3), hear(2, 100)], [false; 5]);
+        assert!(hear(1, 101) && hear(2, 102));
+        for boot in 10..30 {
+            assert!(!hear(boot, 103), "each start is new");
+        }
+        assert!(runs.known.len() <= RUNS_MAX);
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_with_other_content_is_proof_of_a_clone() {
+        let mut track = track();
+        track.outcome(&header(7, 1, 1), StoreOutcome::Stored, 1, UnixMillis(1000));
+        assert_eq!(track.view().cloned_at, None);
+        track.outcome(&header(7, 1, 1), StoreOutcome::Conflict, 1, UnixMillis(2000));
+        assert_eq!(track.view().cloned_at, Some(UnixMillis(2000)));
+    }
 
     fn track() -> Track {
         Track::new(SiteId::parse("murazzano").unwrap(), Vec::new())

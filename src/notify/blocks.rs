@@ -180,7 +180,7 @@ fn linked(text: &str) -> String {
         let rest = &word[address.len()..];
         if address.starts_with("https://") || address.starts_with("http://") {
             let address = escape(address);
-            format!("<a href=\"{address}\" style=\"color:#0b57a4\">{address}</a>{}", escape(rest))
+            format!("<a href=\"{address}\" style=\"color:#0b57a4;overflow-wrap:anywhere;word-break:break-word\">{address}</a>{}", escape(rest))
         } else {
             escape(word)
         }
@@ -288,7 +288,7 @@ mod tests {
     fn addresses_become_links_without_the_full_stop() {
         assert_eq!(
             rich("vedi https://x.example/i/1."),
-            "vedi <a href=\"https://x.example/i/1\" style=\"color:#0b57a4\">https://x.example/i/1</a>."
+            "vedi <a href=\"https://x.example/i/1\" style=\"color:#0b57a4;overflow-wrap:anywhere;word-break:break-word\">https://x.example/i/1</a>."
         );
     }
 

@@ -4,6 +4,7 @@ use super::blocks::{Block, bold};
 use super::story::Story;
 use super::words;
 use crate::alert::Condition;
+use crate::alert::incident::BackupTrouble;
 
 /// Those that `wisp` and `staff` tell in their own words.
 const TOLD: [Condition; 5] = [
@@ -38,6 +39,7 @@ pub fn opened(story: &Story<'_>, from: &str) -> Vec<Block> {
     let mut blocks =
         vec![Block::Para(story.pick("Buongiorno,", "Hello,").into()), Block::Para(story.after_greeting(fact))];
     blocks.extend(figure(story).map(Block::Para));
+    blocks.extend(said(story).map(Block::Para));
     blocks.push(Block::Title(story.pick("Che cosa fare", "What to do").into()));
     blocks.push(Block::Para(ask(story).into()));
     let note = story.pick(
@@ -57,10 +59,53 @@ pub fn closed(story: &Story<'_>, from: &str) -> Vec<Block> {
     vec![Block::Para(over), Block::Lines(vec![story.course()]), Block::Small(story.signature(from))]
 }
 
+/// Why, in the words of the machine that says so.
+fn said(story: &Story<'_>) -> Option<String> {
+    let said = story.incident.detail.said.as_ref()?;
+    Some(format!("{} {said}", bold(story.pick("La sonda dice:", "The agent says:"))))
+}
+
+/// What is wrong with a backup job.
+fn backup(story: &Story<'_>) -> Option<String> {
+    let incident = story.incident;
+    let mbps = |value: Option<f64>| value.map(|mbps| words::decimal(story.language, mbps, usize::from(mbps < 20.0)));
+    let said = match incident.detail.backup? {
+        BackupTrouble::DoesNotFit => {
+            let (has, needs) = (mbps(incident.measured_mbps_min)?, mbps(incident.required_mbps)?);
+            return Some(if story.italian() {
+                format!(
+                    "Per finire nella sua finestra servono almeno {needs} Mbps in uscita; ce ne sono {}.",
+                    bold(&has)
+                )
+            } else {
+                format!("To finish in its window it needs at least {needs} Mbps upstream; there are {}.", bold(&has))
+            });
+        }
+        BackupTrouble::NotStarted => ("Non è partito all’orario previsto.", "It did not start when it should have."),
+        BackupTrouble::NotFinished => {
+            ("È partito, ma non ha finito in tempo.", "It started, but did not finish in time.")
+        }
+        BackupTrouble::Failed => ("Il lavoro ha segnalato un errore.", "The job itself reported a failure."),
+    };
+    Some(story.pick(said.0, said.1).to_owned())
+}
+
 /// The figure against its threshold, and what is usual.
 fn figure(story: &Story<'_>) -> Option<String> {
     let (incident, language) = (story.incident, story.language);
     let detail = &incident.detail;
+    if incident.condition == Condition::CertificateExpiring {
+        let days = detail.value_worst.or(detail.value)?;
+        let days = words::decimal(language, days, 0);
+        return Some(if story.italian() {
+            format!("Giorni rimasti: {}.", bold(&days))
+        } else {
+            format!("Days left: {}.", bold(&days))
+        });
+    }
+    if incident.condition == Condition::BackupWillNotFinish {
+        return backup(story);
+    }
     let unit = match incident.condition {
         Condition::PortBelowUsual => "Mbit/s",
         condition => condition.spec().threshold?.unit,
@@ -152,18 +197,31 @@ fn ask(story: &Story<'_>) -> &'static str {
             "Se non risponde da nessuna sede, il problema è del servizio; da una sede sola, del percorso.",
             "If it fails from all sites, it is the service; from one site only, the way from there.",
         ),
-        Condition::CertificateExpiring => ("Rinnovare il certificato.", "Renew the certificate."),
+        Condition::CertificateExpiring => (
+            "Rinnovare con vedetta broker-files il certificato con cui questa macchina si presenta al broker, e copiarlo \
+             sulla macchina. Alla scadenza il broker non la accetta più.",
+            "Renew the certificate that this machine shows to the broker with vedetta broker-files, and copy it there. \
+             After its end the broker lets it in no more.",
+        ),
         Condition::Temperature => (
             "Controllare ventilazione e armadio dell’apparato.",
             "Check the ventilation and the cabinet of the device.",
         ),
         Condition::BackupWillNotFinish => (
-            "Spostare o dividere il lavoro, oppure ripristinare la tratta che lo limita.",
-            "Move or split the job, or repair the link that limits it.",
+            "Controllare la macchina che lo esegue. Se la linea non basta: spostare o dividere il lavoro, oppure \
+             ripristinare la tratta che lo limita.",
+            "Check the machine that runs it. Where the line is too narrow: move or split the job, or repair the link \
+             that limits it.",
         ),
         Condition::ClockWrong => (
             "Controllare la sincronizzazione NTP della sonda. Le misure vengono corrette.",
             "Check the agent’s NTP synchronisation. Its measurements are corrected.",
+        ),
+        Condition::PartRefused => (
+            "Correggere l’inventario o il segreto indicato; fino ad allora la sonda continua con la parte precedente e \
+             quello che è nuovo non viene misurato.",
+            "Correct the inventory, or the secret that is named; until then the agent goes on with the part before, and \
+             what is new is not measured.",
         ),
         Condition::ClonedAgent => (
             "Due macchine scrivono con lo stesso nome: fermarne una.",

@@ -177,7 +177,7 @@ pub fn digest(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block>) {
     }
     let missed = items(letter, notice, true);
     if !missed.is_empty() {
-        let title = letter.pick("Già risolti, senza un avviso a parte", "Over already, without a mail of their own");
+        let title = letter.pick("Già risolti, senza un avviso a parte", "Already over, without a notice of their own");
         blocks.push(Block::Title(title.into()));
         blocks.push(letter.list(missed));
     }
@@ -311,18 +311,27 @@ pub fn undeliverable(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block
     );
     let of = |r: &super::log::Refused| {
         let about = if r.incident.is_empty() { String::new() } else { format!(" ({})", clean(&r.incident)) };
-        format!("{}{about}: {}", bold(&r.address), clean(&r.why))
+        let answer = letter.pick("risposta del server:", "the server said:");
+        format!("{}{about}, {answer} {}", bold(&r.address), clean(r.why.trim_start_matches("refused: ")))
     };
+    let is_machine = |r: &super::log::Refused| r.address.starts_with("webhook:");
+    let machines = notice.refused.iter().any(is_machine);
+    let hooks = letter.pick(
+        "Un webhook ha rifiutato un avviso: al sistema dell’operatore quell’avviso manca. Controllate indirizzo e \
+         segreto (vedetta notify --test).",
+        "A webhook has refused a report: the operator's system does not have it. Check its address and secret \
+         (vedetta notify --test).",
+    );
     let ask = letter.pick(
         "Verificate l’indirizzo con l’operatore e correggetelo nell’inventario; nel frattempo avvisate per telefono.",
         "Check the address with the operator and correct it in the inventory; until then, call.",
     );
-    let mut blocks = vec![
-        Block::Para(letter.pick("Buongiorno,", "Hello,").into()),
-        Block::Para(intro.into()),
-        letter.list(notice.refused.iter().map(of).collect()),
-        Block::Para(ask.into()),
-    ];
+    let only_machines = notice.refused.iter().all(is_machine);
+    let mut blocks = vec![Block::Para(letter.pick("Buongiorno,", "Hello,").into())];
+    blocks.extend((!only_machines).then(|| Block::Para(intro.into())));
+    blocks.push(letter.list(notice.refused.iter().map(of).collect()));
+    blocks.extend((!only_machines).then(|| Block::Para(ask.into())));
+    blocks.extend(machines.then(|| Block::Para(hooks.into())));
     blocks.extend(letter.foot());
     (subject, blocks)
 }

@@ -1,5 +1,6 @@
 //! From incidents to mails: who is told what, and why (`policy`, pure), in which words (`render`, pure), and how it
-//! gets there (`outbox`, over `smtp` or into a `maildir`).
+//! gets there (`outbox`, over `smtp` or into a `maildir`). Machines are told too: what and when is in `feed`, pure; it gets
+//! there by `queue`, over a `webhook` or MQTT.
 //!
 //! A mail is written to the store in the same transaction as the incident that it is about and the record of who was
 //! told (`log`), before anything is tried; its Message-ID is fixed there. It is marked after the server took it.
@@ -9,6 +10,7 @@ pub mod calendar;
 pub mod chart;
 mod contact;
 pub mod digest;
+pub mod feed;
 mod generic;
 mod glyphs;
 mod letters;
@@ -17,6 +19,7 @@ pub mod maildir;
 mod message;
 pub mod outbox;
 pub mod policy;
+pub mod queue;
 pub mod records;
 pub mod render;
 pub mod report;
@@ -24,7 +27,9 @@ pub mod smtp;
 mod staff;
 pub mod step;
 pub mod story;
+pub mod trial;
 mod updates;
+pub mod webhook;
 mod wisp;
 mod words;
 
@@ -49,6 +54,8 @@ pub enum NoticeKind {
     RodaggioDigest,
     /// An address was refused for good.
     Undeliverable,
+    /// Somebody tries the settings.
+    Test,
 }
 
 impl NoticeKind {
@@ -63,6 +70,7 @@ impl NoticeKind {
             Self::Digest => "digest",
             Self::RodaggioDigest => "rodaggio_digest",
             Self::Undeliverable => "undeliverable",
+            Self::Test => "test",
         }
     }
 }

@@ -293,7 +293,7 @@ impl Outbox {
                 }
             };
             match sent {
-                Ok(()) => {
+                Ok(_) => {
                     record.delivered.push(text);
                     self.sent_in_hour.push_back(Instant::now());
                 }
@@ -431,7 +431,7 @@ impl Connected {
 }
 
 /// Calls into the store block.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     call: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let ended = tokio::task::spawn_blocking(call).await;
@@ -461,7 +461,7 @@ fn refuse_rest(record: &mut MailRecord, why: &str) {
 }
 
 /// `a: b: c`
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -473,7 +473,7 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// How long to wait after so many failures in a row (at least one).
-fn backoff(failures: u32) -> Duration {
+pub(super) fn backoff(failures: u32) -> Duration {
     let whole = RETRY_FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16))).min(RETRY_MAX);
     whole.mul_f64(rand::rng().random_range(1.0 - RETRY_JITTER..=1.0 + RETRY_JITTER))
 }

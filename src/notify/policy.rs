@@ -406,7 +406,7 @@ pub fn concerns(to: &Recipient, incident: &Incident) -> bool {
     }
 }
 
-fn changes(told: &Facts, now: &Facts, to: &Recipient) -> Vec<Why> {
+pub(super) fn changes(told: &Facts, now: &Facts, to: &Recipient) -> Vec<Why> {
     let mut why = Vec::new();
     let minus = |a: &std::collections::BTreeSet<SiteId>, b| a.difference(b).cloned().collect::<Vec<_>>();
     if now.severity > told.severity {

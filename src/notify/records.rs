@@ -1,12 +1,16 @@
 //! Mails and incidents as documents of the store.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Mail;
+use super::feed::Entry;
 use super::log::{Log, Mailbox, Refused, Thread};
 use crate::alert::desk::{Case, Desk, Rodaggio, Touched, Window};
 use crate::alert::{Incident, Subject};
-use crate::model::UnixMillis;
+use crate::model::view::BackupReports;
+use crate::model::{BackupId, UnixMillis};
 use crate::store::{Document, DocumentStore, StoreError};
 
 /// Mails that wait.
@@ -15,6 +19,10 @@ pub const MAIL_OUT: &str = "mail-out";
 pub const MAIL_SENT: &str = "mail-sent";
 /// Documents that are no mails: kept for a person to look at.
 pub const MAIL_BROKEN: &str = "mail-broken";
+/// Reports that wait for a machine.
+pub const FEED_OUT: &str = "feed-out";
+/// Documents that are no reports: kept for a person to look at.
+pub const FEED_BROKEN: &str = "feed-broken";
 /// Incidents.
 pub const INCIDENT: &str = "incident";
 
@@ -30,6 +38,8 @@ pub const CASE: &str = "desk-case";
 pub const WINDOW: &str = "desk-window";
 /// Since when the network is watched, and which operators get mails.
 pub const RODAGGIO: &str = "desk-rodaggio";
+/// What backup jobs have said; one document.
+pub const BACKUPS: &str = "desk-backups";
 const RODAGGIO_KEY: &str = "state";
 
 /// A mail with what became of it.
@@ -134,6 +144,11 @@ pub(super) fn mailbox_document(recipient: &str, mailbox: &Mailbox) -> Document {
     json(MAILBOX, recipient.to_owned(), mailbox)
 }
 
+/// The document of a new report for a machine: write it together with its incident.
+pub fn entry_document(entry: &Entry) -> Document {
+    json(FEED_OUT, entry.id.clone(), entry)
+}
+
 pub(super) fn refused_document(refused: &Refused) -> Document {
     json(REFUSED, refused.id.clone(), refused)
 }
@@ -145,6 +160,7 @@ pub fn desk_documents(desk: &Desk, touched: Touched) -> Vec<Document> {
         Touched::Case(n) => desk.cases.get(&n).map(|c| json(CASE, numbered(n), c)).into_iter().collect(),
         Touched::Window(n) => desk.windows.get(&n).map(|w| json(WINDOW, numbered(n), w)).into_iter().collect(),
         Touched::Rodaggio => vec![json(RODAGGIO, RODAGGIO_KEY.to_owned(), &desk.rodaggio)],
+        Touched::Backups => vec![json(BACKUPS, RODAGGIO_KEY.to_owned(), &desk.backups)],
     }
 }
 
@@ -155,7 +171,9 @@ pub fn desk(store: &dyn DocumentStore, now: UnixMillis) -> Result<(Desk, Option<
     let rodaggio = all::<Rodaggio>(store, RODAGGIO)?.into_iter().next().map(|(_, rodaggio)| rodaggio);
     let is_new = rodaggio.is_none();
     let rodaggio = rodaggio.unwrap_or(Rodaggio { born_at: now, ..Rodaggio::default() });
-    let desk = Desk { cases, windows, rodaggio };
+    let backups = all::<BTreeMap<BackupId, BackupReports>>(store, BACKUPS)?.into_iter().next();
+    let backups = backups.map(|(_, backups)| backups).unwrap_or_default();
+    let desk = Desk { cases, windows, rodaggio, backups };
     let born = if is_new { desk_documents(&desk, Touched::Rodaggio) } else { Vec::new() };
     Ok((desk, born.into_iter().next()))
 }

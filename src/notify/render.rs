@@ -105,7 +105,8 @@ pub fn compose(material: Material<'_>, notice: &Notice) -> Option<Mail> {
                 attachment: None,
             })
         }
-        (_, None) => None,
+        // A test is no notice: see `trial`.
+        (NoticeKind::Test, _) | (_, None) => None,
     }
 }
 
@@ -289,11 +290,11 @@ fn message_id(
 }
 
 /// `rete@unione.example` of `Unione <rete@unione.example>`.
-fn address_of(mailbox: &str) -> &str {
+pub(super) fn address_of(mailbox: &str) -> &str {
     mailbox.rsplit_once('<').map_or(mailbox, |(_, rest)| rest.trim_end_matches('>')).trim()
 }
 
-fn domain(address: &str) -> String {
+pub(super) fn domain(address: &str) -> String {
     let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     let domain: String = domain.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
     if domain.is_empty() { "vedetta.invalid".to_owned() } else { domain }

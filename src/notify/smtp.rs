@@ -122,12 +122,14 @@ async fn tls(settings: &SmtpSettings) -> Result<TlsParameters, ConnectError> {
 }
 
 impl Session {
-    /// Offers one message to one address. After an error the session may be broken: see [`Session::is_broken`].
-    pub async fn send(&mut self, from: &Address, to: &Address, message: &[u8]) -> Result<(), SendError> {
+    /// Offers one message to one address; what the server said to it. After an error the session may be broken: see
+    /// [`Session::is_broken`].
+    pub async fn send(&mut self, from: &Address, to: &Address, message: &[u8]) -> Result<String, SendError> {
         let envelope =
             Envelope::new(Some(from.clone()), vec![to.clone()]).expect("an envelope with one recipient is never empty");
         let sent = timeout(SEND_TIMEOUT, self.connection.send(&envelope, message)).await;
-        sent.map_err(|_| SendError::Timeout)?.map(|_| ()).map_err(judge)
+        let said = sent.map_err(|_| SendError::Timeout)?.map_err(judge)?;
+        Ok(format!("{} {}", said.code(), said.first_line().unwrap_or_default()).trim_end().to_owned())
     }
 
     pub fn is_broken(&self) -> bool {

@@ -106,12 +106,12 @@ fn page(story: &Story<'_>) -> Option<Block> {
 fn fact(story: &Story<'_>) -> String {
     let sites = concerned(story);
     let since = story.since();
-    let (who, residents) = (story.who(sites), story.residents());
+    let residents = story.residents();
     // Where there are several, their names follow; a single one is its own name.
-    let names = match sites {
-        [] => String::new(),
-        [_] => residents.clone(),
-        _ => format!(": {}{residents}", story.names(sites)),
+    let (who, names) = match sites {
+        [] => (story.who(sites), String::new()),
+        [_] => (format!("{}{residents}", story.who(sites)), String::new()),
+        _ => (story.who(sites), format!(": {}{residents}", story.names(sites))),
     };
     let link = format!("{} {}", radio(story), bold(&story.name()));
     let one = sites.len() == 1;
@@ -167,6 +167,7 @@ fn fact(story: &Story<'_>) -> String {
 fn radio(story: &Story<'_>) -> &'static str {
     match story.incident.subject {
         Subject::Edge(EdgeId::Backhaul(_)) => story.pick("la linea", "the line"),
+        _ if !story.is_radio() => story.pick("la tratta", "the link"),
         _ => story.pick("la tratta radio", "the radio link"),
     }
 }
@@ -334,15 +335,14 @@ fn cause(story: &Story<'_>) -> String {
         ProbableCause::RainFade if over => story.pick("pioggia intensa", "heavy rain"),
         ProbableCause::RainFade => story
             .pick("pioggia intensa; di solito passa con il temporale", "heavy rain; it usually passes with the storm"),
-        ProbableCause::Misalignment => {
-            story.pick("antenna spostata o ostacolo", "an antenna out of line, or an obstacle")
-        }
+        ProbableCause::Misalignment => story.pick("antenna spostata o ostacolo", "a misaligned antenna or an obstacle"),
         ProbableCause::Interference => story.pick("disturbi radio", "radio interference"),
         ProbableCause::Congestion => {
             story.pick("troppo traffico sullo stesso settore radio", "too much traffic on the same radio sector")
         }
         ProbableCause::PortRate => story.pick("cavo o porta di rete difettosi", "a faulty network cable or port"),
         ProbableCause::Power => story.pick("mancanza di corrente elettrica", "no electric power"),
+        ProbableCause::Equipment if !story.is_radio() => story.pick("un guasto di un apparato", "a fault of a device"),
         ProbableCause::Equipment => story.pick("un guasto dell’apparato radio", "a fault of the radio device"),
     };
     let place = end.filter(|name| !name.is_empty()).map(|name| match story.language {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::feed::{Entry, Feeds};
 use super::log::{Facts, Log, Mailbox, Refused, Thread, Told, key};
 use super::policy::{self, Notice, Situation, Why};
 use super::records;
@@ -31,6 +32,8 @@ pub struct Written {
     pub documents: Vec<Document>,
     /// The mails among them: if there are any, wake the outbox.
     pub mails: Vec<Mail>,
+    /// The reports for machines among them.
+    pub entries: Vec<Entry>,
 }
 
 /// What one step looks at.
@@ -54,6 +57,8 @@ pub struct Teller {
     pub log: Log,
     pub desk: Desk,
     pub refused: Vec<Refused>,
+    /// Which machines are told; without any none is.
+    pub feeds: Feeds,
     forgotten_at: Option<UnixMillis>,
 }
 
@@ -66,7 +71,8 @@ impl Teller {
         }
         let mut log = records::log(store)?;
         log.forget(now);
-        Ok(Self { log, desk, refused: records::refused(store, now - REFUSED_KEPT)?, forgotten_at: Some(now) })
+        let refused = records::refused(store, now - REFUSED_KEPT)?;
+        Ok(Self { log, desk, refused, feeds: Feeds::default(), forgotten_at: Some(now) })
     }
 
     /// What a step changed, and what follows from it for people.
@@ -78,6 +84,7 @@ impl Teller {
         if let Some(sender) = step.sender {
             self.tell(step, sender, &mut written);
         }
+        self.feed(step, &mut written);
         if let Some(memory) = step.memory {
             let body = serde_json::to_string(memory).expect("a memory is made of ids and finite numbers");
             written.documents.push(Document { kind: MEMORY.to_owned(), key: MEMORY_KEY.to_owned(), body });
@@ -142,6 +149,19 @@ impl Teller {
         let touched = threads.iter().filter_map(|(n, key)| self.log.thread(*n, key));
         written.documents.extend(touched.map(records::thread_document));
         written.documents.extend(boxes.iter().map(|key| records::mailbox_document(key, &self.log.mailbox(key))));
+    }
+
+    /// What machines are told, and the record of it.
+    fn feed(&mut self, step: Step<'_>, written: &mut Written) {
+        let Step { now, network, settings, incidents, .. } = step;
+        let (log, desk, refused) = (&self.log, &self.desk, &self.refused[..]);
+        let due = self.feeds.due(Situation { now, network, settings, incidents, log, desk, refused });
+        for (entry, thread) in due {
+            written.documents.push(records::entry_document(&entry));
+            written.documents.push(records::thread_document(&thread));
+            written.entries.push(entry);
+            self.log.put(thread);
+        }
     }
 
     /// Notes a mail in the threads of all of its incidents.

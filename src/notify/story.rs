@@ -9,7 +9,7 @@ use super::blocks::{bold, clean};
 use super::words::{self, pick};
 use crate::alert::incident::{Confidence, EvidenceEnd, LinkEnd, ProbableCause, Reason};
 use crate::alert::{Condition, Incident, Subject};
-use crate::model::network::{Language, Link, Network, Site, SiteKind, Wisp};
+use crate::model::network::{Language, Link, Medium, Network, Site, SiteKind, Wisp};
 use crate::model::{EdgeId, LinkId, SiteId, UnixMillis, WispId};
 
 /// Names written out in a mail; the rest are counted.
@@ -89,6 +89,15 @@ impl Story<'_> {
             EdgeId::Backhaul(_) => return None,
         };
         self.network.links.get(id.as_str())
+    }
+
+    /// Whether it is about a radio link; a line of an operator to the Internet, and a cable, are none.
+    pub fn is_radio(&self) -> bool {
+        match &self.incident.subject {
+            Subject::Edge(EdgeId::Backhaul(_)) => false,
+            Subject::Edge(edge) => self.link_of(edge).is_none_or(|link| link.medium == Medium::Radio),
+            _ => true,
+        }
     }
 
     /// The site that went dark and took the link with it.

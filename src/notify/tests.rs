@@ -111,6 +111,16 @@ fn network(language: Language) -> Network {
         mode: BundleMode::Standby,
         links: links[..2].iter().map(|l| l.id.clone()).collect(),
     };
+    let fibre = Backhaul {
+        id: BackhaulId::parse("bossolasco-fibra").unwrap(),
+        site: site_id("bossolasco"),
+        wisp: wisp.clone(),
+        contract_downstream_mbps: 1000.0,
+        contract_upstream_mbps: 1000.0,
+        gateway: None,
+        outside: Vec::new(),
+        cost: 10,
+    };
     Network {
         id: NetworkId::parse("alta-langa").unwrap(),
         name: "Unione Montana Alta Langa".into(),
@@ -127,7 +137,7 @@ fn network(language: Language) -> Network {
         links: links.into_iter().map(|l| (l.id.clone(), l)).collect(),
         bundles: [(bundle.id.clone(), bundle)].into(),
         sectors: BTreeMap::new(),
-        backhauls: BTreeMap::new(),
+        backhauls: BTreeMap::from([(fibre.id.clone(), fibre)]),
         services: BTreeMap::new(),
         backups: BTreeMap::new(),
     }
@@ -277,6 +287,32 @@ fn standby() -> Incident {
     made
 }
 
+/// An Ethernet port that fell to 100 Mbit/s.
+fn port() -> Incident {
+    let mut made = with_mbps(incident(Condition::CapacityBelow, link()), 93.0);
+    made.near = Some(end("Bossolasco", "bossolasco-af60", 11, (-55.0, -55.0), Some((21.0, 21.0)), 24.1));
+    made.far = Some(end("Murazzano", "murazzano-af60", 12, (-56.0, -56.0), Some((20.0, 20.0)), 24.3));
+    made.far.as_mut().unwrap().port_rate_mbps = Some(100.0);
+    made.probable_cause = ProbableCause::PortRate;
+    made.confidence = Confidence::High;
+    made.detail.reasons =
+        vec![Reason::PortLimits { end: LinkEnd::Far, rate_mbps: 100.0 }, Reason::RslUsual, Reason::SupplyGood];
+    made.detail.figure.from = Some("reported".into());
+    made.detail.figure.limit = Some(Limit::Port(LinkEnd::Far, "eth0".into()));
+    made.detail.figure.throughput_mbps = Some(71.0);
+    made
+}
+
+/// The operator's fibre to the Internet: nothing of ours stands at its ends.
+fn fibre() -> Incident {
+    let mut made = down();
+    made.subject = Subject::Edge(EdgeId::Backhaul(BackhaulId::parse("bossolasco-fibra").unwrap()));
+    (made.near, made.far) = (None, None);
+    (made.probable_cause, made.confidence) = (ProbableCause::Unknown, Confidence::Low);
+    (made.detail.reasons, made.detail.evidence_link, made.detail.towards) = (Vec::new(), None, None);
+    made
+}
+
 fn closed(mut incident: Incident) -> Incident {
     let (recovered, closed) = (at("2026-11-24T08:30:00Z"), at("2026-11-24T08:45:00Z"));
     incident.state = IncidentState::Closed;
@@ -294,9 +330,9 @@ fn wisp() -> Recipient {
     Recipient::Wisp(WispId::parse("langhenet").unwrap())
 }
 
-/// LOOKING
+/// Writes the mail as a browser shows it, where `VEDETTA_MAILS` names a directory: for whoever wants to look at it.
 fn seen(name: &str, mail: &Mail) {
-    let dir = PathBuf::from("/tmp/w/mailbody-look");
+    let Some(dir) = std::env::var_os("VEDETTA_MAILS").map(PathBuf::from) else { return };
     std::fs::create_dir_all(&dir).unwrap();
     let mut html = message::html(mail);
     if let Some(png) = mail.chart.as_ref().and_then(chart::Chart::png) {
@@ -360,7 +396,15 @@ fn shown(mail: &Mail) -> String {
 fn mails_read_as_written_down() {
     for language in [Language::Italian, Language::English] {
         let network = network(language);
-        for (name, incident) in [("fade", fade()), ("down", down()), ("dark", dark()), ("standby", standby())] {
+        let cases = [
+            ("fade", fade()),
+            ("down", down()),
+            ("dark", dark()),
+            ("standby", standby()),
+            ("port", port()),
+            ("fibre", fibre()),
+        ];
+        for (name, incident) in cases {
             for (role, recipient) in [("wisp", wisp()), ("staff", Recipient::Staff(0))] {
                 let opened_at = incident.opened_at.unwrap();
                 let opened = render(&network, &incident, &recipient, NoticeKind::Opened, opened_at, &SENDER).unwrap();
@@ -491,5 +535,6 @@ fn a_message_has_the_headers_that_machines_need() {
     assert_eq!(first.bytes, super::message::build(&mail).unwrap().bytes);
 }
 
+mod feeds;
 mod policy_tests;
 mod together;

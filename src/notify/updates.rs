@@ -60,11 +60,11 @@ pub fn escalated(story: &Story<'_>, to: &Recipient, since: UnixMillis, from: &st
     let phone = operator.and_then(|w| w.phone.as_deref()).map(clean);
     let fact = match story.language {
         Language::Italian => format!(
-            "{} nessuno ha ancora risposto per {token}: l’avviso a {name} è delle {told}.",
+            "{} nessuno ha ancora risposto per {token}; l’avviso a {name} è partito alle {told}.",
             bold("Da sollecitare:")
         ),
         Language::English => {
-            format!("{} nobody has answered about {token} yet: {name} was notified at {told}.", bold("Please chase:"))
+            format!("{} nobody has answered about {token} yet; {name} was notified at {told}.", bold("Please chase:"))
         }
     };
     let call = match (phone, story.italian()) {

@@ -57,8 +57,8 @@ pub fn opened(story: &Story<'_>, from: &str) -> Vec<Block> {
     blocks.push(Block::Small(
         story
             .pick(
-                "La chiusura arriverà in questa conversazione.",
-                "We will write in this conversation when it is over.",
+                "Aggiornamenti e chiusura arriveranno in questa conversazione.",
+                "Updates and the all-clear will follow in this conversation.",
             )
             .into(),
     ));
@@ -120,8 +120,8 @@ fn fact(story: &Story<'_>) -> String {
         (Condition::OnStandby, false) => {
             format!("{since}, {link} has been running on its {}.{figures}", bold("backup"))
         }
-        (Condition::LinkDown, true) => format!("{since}, {link} è {}. {}", interrupted(story), silence(story)),
-        (Condition::LinkDown, false) => format!("{since}, {link} has been {}. {}", bold("down"), silence(story)),
+        (Condition::LinkDown, true) => format!("{since}, {link} è {}.{}", interrupted(story), silence(story)),
+        (Condition::LinkDown, false) => format!("{since}, {link} has been {}.{}", bold("down"), silence(story)),
         (_, true) => format!("{since}, {link} porta meno di quanto serve.{figures}"),
         (_, false) => format!("{since}, {link} has been carrying less than is needed.{figures}"),
     };
@@ -153,18 +153,26 @@ fn darkness(story: &Story<'_>, site: &str) -> String {
     }
 }
 
-/// Who still answers.
+/// Who still answers, with a space before it; empty where nobody is known.
 fn silence(story: &Story<'_>) -> String {
+    let said = who_answers(story);
+    if said.is_empty() { said } else { format!(" {said}") }
+}
+
+fn who_answers(story: &Story<'_>) -> String {
     if let Some(site) = story.dark_site() {
         return darkness(story, &site);
     }
     let ends = story.ends();
     let answers: Vec<Option<bool>> = ends.iter().map(|e| e.answers).collect();
-    let only = |at: usize| match story.language {
-        Language::Italian => {
+    let radio = story.is_radio();
+    let only = |at: usize| match (story.italian(), radio) {
+        (true, true) => {
             format!("Risponde solo l’apparato di {}; il collegamento radio è assente.", clean(&ends[at].site))
         }
-        Language::English => format!("Only the device at {} answers; there is no radio link.", clean(&ends[at].site)),
+        (true, false) => format!("Risponde solo l’apparato di {}.", clean(&ends[at].site)),
+        (false, true) => format!("Only the device at {} answers; there is no radio link.", clean(&ends[at].site)),
+        (false, false) => format!("Only the device at {} answers.", clean(&ends[at].site)),
     };
     match answers.as_slice() {
         [Some(true), Some(false)] => return only(0),
@@ -172,6 +180,10 @@ fn silence(story: &Story<'_>) -> String {
         [Some(false), Some(false)] => {
             story.pick("Gli apparati sui due lati non rispondono.", "The devices at both ends do not answer.")
         }
+        [Some(true), Some(true)] if !radio => story.pick(
+            "Gli apparati sui due lati rispondono, ma fra loro non passa nulla.",
+            "The devices at both ends answer, but nothing passes between them.",
+        ),
         [Some(true), Some(true)] => story.pick(
             "Gli apparati sui due lati rispondono, ma il collegamento radio è assente.",
             "The devices at both ends answer, but there is no radio link.",
@@ -278,7 +290,7 @@ fn computed(story: &Story<'_>) -> String {
     let read = read.unwrap_or_default();
     if story.incident.condition == Condition::LinkDown {
         let how = story.pick(
-            "Come è rilevata: dalle risposte degli apparati e dal traffico visto passare.",
+            "Come lo sappiamo: dalle risposte degli apparati e dal traffico visto passare.",
             "How it is known: from what the devices answer and from traffic seen passing.",
         );
         return how.to_owned();
@@ -362,6 +374,12 @@ fn check(story: &Story<'_>) -> String {
         (ProbableCause::Power, false) => format!("Check the power supply{end}."),
         (ProbableCause::Equipment, true) => format!("Verifica dell’apparato e del suo firmware{end}."),
         (ProbableCause::Equipment, false) => format!("Check the device and its firmware{end}."),
+        (ProbableCause::Unknown, true) if !story.is_radio() => {
+            "Verifica della linea e degli apparati su cui è attestata.".into()
+        }
+        (ProbableCause::Unknown, false) if !story.is_radio() => {
+            "Check the line and the equipment that terminates it.".into()
+        }
         (ProbableCause::Unknown, true) => "Verifica degli apparati sui due lati.".into(),
         (ProbableCause::Unknown, false) => "Check the devices at both ends.".into(),
     }

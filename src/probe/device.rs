@@ -19,6 +19,9 @@ use crate::runtime::clock::Clock;
 
 /// After this long, more or less, model, firmware, rows and ports are looked up again.
 const LEARN_AGAIN: Duration = Duration::from_hours(1);
+/// A device that did not answer GETBULK is tried with it again after a restart, or after this long: each time may cost
+/// two packets and their timeouts.
+const BULK_AGAIN: Duration = Duration::from_hours(24);
 /// Tables that may have changed, by a count that differs, are looked at again after so many polls.
 const SUSPECT_POLLS: u32 = 10;
 /// A sector that misses a peer of ours is walked at each of so many polls, then once in so many: the peer may be away
@@ -103,11 +106,13 @@ pub struct Poller<S> {
     manner: Manner,
     known: Option<Known>,
     learn_again: Duration,
+    /// When GETBULK was last held for possible whatever is remembered; at first, when this began.
+    bulk_since: Option<MonoMillis>,
 }
 
 impl<S: SnmpGet> Poller<S> {
     pub fn new(session: S, manner: Manner) -> Self {
-        Self { session, manner, known: None, learn_again: LEARN_AGAIN }
+        Self { session, manner, known: None, learn_again: LEARN_AGAIN, bulk_since: None }
     }
 
     /// Learns again after as much more or less than an hour, -0.25 to 0.25, so that devices which were all learnt at
@@ -144,6 +149,8 @@ impl<S: SnmpGet> Poller<S> {
         let (at, mono) = (clock.now(), clock.mono());
         if self.note_restart(&answers) {
             self.session.forget();
+            self.session.try_bulk_again();
+            self.bulk_since = Some(mono);
             // Another firmware may have started: the next poll learns afresh, this one has what it asked for.
             if let Some(known) = &mut self.known {
                 known.learnt_at = None;
@@ -156,6 +163,11 @@ impl<S: SnmpGet> Poller<S> {
     async fn learn(&mut self, clock: &dyn Clock) -> Result<(), SnmpError> {
         // What it did not offer an hour ago it may offer now.
         self.session.forget();
+        let now = clock.mono();
+        if now.since(*self.bulk_since.get_or_insert(now)) >= BULK_AGAIN {
+            self.session.try_bulk_again();
+            self.bulk_since = Some(now);
+        }
         let system: Vec<Oid> = [SYS_DESCR, SYS_OBJECT_ID, SYS_UP_TIME].map(Oid::from).into();
         let mut answers = self.session.get(&system).await?;
         let sys_object_id = match answers.value(&SYS_OBJECT_ID.into()) {
@@ -262,7 +274,7 @@ impl<S: SnmpGet> Poller<S> {
         let known = self.known.as_mut().expect("a poll asks only after learning");
         let scope = self.manner.scope(&known.rows);
         let family = known.identity.family;
-        let Decoded { mut radios, power, stale, suspect } = (family.decode)(answers, &scope);
+        let Decoded { mut radios, power, stale, suspect } = family.read(answers, &scope);
         for radio in &mut radios {
             let Some(octets) = radio.octets else { continue };
             let rates = known.rates.entry(radio.tag.clone()).or_default();
@@ -292,7 +304,7 @@ impl<S: SnmpGet> Poller<S> {
         Polled {
             at,
             identity: known.identity.clone(),
-            uptime_secs: answers.reading(&SYS_UP_TIME.into(), 0.01),
+            uptime_secs: answers.count(&SYS_UP_TIME.into(), 0.01),
             radios,
             ports: known.ports.read(answers, mono),
             power,

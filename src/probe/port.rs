@@ -224,8 +224,8 @@ fn read_port(port: &mut Interface, rates: &mut [CounterRate; 2], answers: &Answe
         };
         readings.insert(field, reading);
     }
-    readings.insert("errors_in_total", answers.reading(&of(IF_IN_ERRORS), 1.0));
-    readings.insert("errors_out_total", answers.reading(&of(IF_OUT_ERRORS), 1.0));
+    readings.insert("errors_in_total", answers.count(&of(IF_IN_ERRORS), 1.0));
+    readings.insert("errors_out_total", answers.count(&of(IF_OUT_ERRORS), 1.0));
     if port.wide.is_none() && (wide || octets_in.is_ok()) {
         port.wide = Some(wide);
     }

@@ -92,6 +92,10 @@ pub trait SnmpGet: Send {
     /// Forgets what the device did not offer: with another firmware it may.
     fn forget(&mut self);
 
+    /// Tries GETBULK again with a device that did not answer it: its firmware may have changed, or both questions were
+    /// lost on the way.
+    fn try_bulk_again(&mut self) {}
+
     fn counts(&self) -> Counts;
 
     /// The version in use, once the device has answered.
@@ -518,6 +522,10 @@ impl SnmpGet for Session {
     fn forget(&mut self) {
         self.not_offered.clear();
         self.offered.clear();
+    }
+
+    fn try_bulk_again(&mut self) {
+        self.bulk = self.bulk.filter(|answers| *answers);
     }
 
     fn counts(&self) -> Counts {

@@ -33,6 +33,7 @@ pub struct Fake {
     pub nexts: u64,
     pub fails: Option<SnmpError>,
     pub forgotten: u32,
+    pub bulk_again: u32,
 }
 
 impl Fake {
@@ -70,6 +71,10 @@ impl SnmpGet for Fake {
 
     fn forget(&mut self) {
         self.forgotten += 1;
+    }
+
+    fn try_bulk_again(&mut self) {
+        self.bulk_again += 1;
     }
 
     fn counts(&self) -> Counts {

@@ -133,8 +133,16 @@ impl Answers {
     /// A number as a reading, times `scale`.
     pub fn reading(&self, oid: &Oid, scale: f64) -> Reading {
         match self.number(oid) {
-            Ok(n) => Reading::value(n * scale),
+            Ok(n) => Reading::value(scaled(n, scale)),
             Err(why) => Reading::Missing(why),
+        }
+    }
+
+    /// What has been counted, times `scale`: no device has counted less than nothing, whatever the type it answers in.
+    pub fn count(&self, oid: &Oid, scale: f64) -> Reading {
+        match self.number(oid) {
+            Ok(n) if n < 0.0 => Reading::Missing(Missing::Implausible),
+            _ => self.reading(oid, scale),
         }
     }
 
@@ -144,7 +152,9 @@ impl Answers {
         match self.value(oid) {
             Ok(Value::Bytes(bytes)) => match clean_text(bytes) {
                 text if text.is_empty() => Reading::Missing(Missing::Sentinel),
-                text => number_of(&text).map_or(Reading::Missing(Missing::Malformed), |n| Reading::value(n * scale)),
+                text => {
+                    number_of(&text).map_or(Reading::Missing(Missing::Malformed), |n| Reading::value(scaled(n, scale)))
+                }
             },
             _ => self.reading(oid, scale),
         }
@@ -178,6 +188,12 @@ pub fn clean_text(bytes: &[u8]) -> String {
 /// Units that devices write after a number. One that is not here (mV, kHz) is no unit of a reading: its scale would be
 /// another.
 const UNITS: [&str; 15] = ["", "%", "A", "C", "°C", "dB", "dBm", "km", "m", "Mbit/s", "Mbps", "MHz", "V", "VDC", "W"];
+
+/// A number times its scale. Tenths are divided by ten, which gives 119.1 where times 0.1 gives 119.10000000000001.
+fn scaled(number: f64, scale: f64) -> f64 {
+    let parts = (1.0 / scale).round();
+    if (parts * scale - 1.0).abs() < 1e-12 { number / parts } else { number * scale }
+}
 
 /// The number in `54.1`, `54.1V`, `-40.5 dBm`, `Tx=7777.777MHz`, `+1.0e-06`; `None` if the text is anything else.
 pub fn number_of(text: &str) -> Option<f64> {
@@ -310,6 +326,16 @@ mod tests {
         let mut answers = Answers::default();
         answers.insert(oid.clone(), value);
         answers.decimal(&oid, 2.0)
+    }
+
+    #[test]
+    fn a_scale_adds_no_digits() {
+        for (number, scale, expected) in
+            [(1191.0, 0.1, 119.1), (549.0, 0.1, 54.9), (21.0, 2e-3, 0.042), (7.0, 100.0, 700.0), (10.0, 0.15, 1.5)]
+        {
+            assert_eq!(scaled(number, scale).to_string(), expected.to_string());
+        }
+        assert_eq!(scaled(10.0, 0.0), 0.0);
     }
 
     #[test]

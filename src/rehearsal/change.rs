@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::place::{Names, Place};
 use super::script::{Words, Wrong};
-use crate::alert::desk::{Act, Fault};
+use crate::alert::desk::{Act, BackupWord, Fault};
 use crate::config::text::parse_duration;
 use crate::model::network::End;
-use crate::model::{BackhaulId, DeviceId, LinkId, ServiceId, SiteId, WispId};
+use crate::model::{BackhaulId, BackupId, DeviceId, LinkId, ServiceId, SiteId, WispId};
 
 /// A figure of one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +51,12 @@ pub enum Change {
     AgentClockUnset(SiteId),
     AgentLate(SiteId, Duration),
     AgentLoses(SiteId, u64),
+    /// It ends so long from then on.
+    AgentCertificate(SiteId, Duration),
+    /// Whether another machine writes under its name.
+    AgentCloned(SiteId, bool),
+    HubCertificate(Duration),
+    Backup(BackupId, BackupWord),
     HubHears(bool),
     HubRestarts,
     HubClock(i64),
@@ -83,6 +89,7 @@ impl Change {
             Self::AgentJoined(id, joined) => Self::AgentJoined(id, !joined),
             Self::AgentLate(id, _) => Self::AgentLate(id, Duration::ZERO),
             Self::AgentClock(id, _) => Self::AgentClock(id, 0),
+            Self::AgentCloned(id, yes) => Self::AgentCloned(id, !yes),
             Self::HubHears(yes) => Self::HubHears(!yes),
             _ => return None,
         })
@@ -117,6 +124,12 @@ impl fmt::Display for Change {
             Self::AgentClockUnset(id) => write!(f, "agent {id} clock unset"),
             Self::AgentLate(id, late) => write!(f, "agent {id} late {} s", late.as_secs()),
             Self::AgentLoses(id, n) => write!(f, "agent {id} loses {n} batches"),
+            Self::AgentCertificate(id, left) => {
+                write!(f, "agent {id} certificate ends in {}", super::verdict::time(*left))
+            }
+            Self::AgentCloned(id, yes) => write!(f, "agent {id} {}", pick(*yes, "cloned", "single")),
+            Self::HubCertificate(left) => write!(f, "hub certificate ends in {}", super::verdict::time(*left)),
+            Self::Backup(id, word) => write!(f, "backup {id} {}", word.as_str()),
             Self::HubHears(yes) => write!(f, "hub {}", pick(*yes, "hears", "deaf")),
             Self::HubRestarts => write!(f, "hub restarts"),
             Self::HubClock(ms) => write!(f, "hub clock {:+} s", ms / 1000),
@@ -129,7 +142,7 @@ impl fmt::Display for Change {
     }
 }
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 15] = [
     "link",
     "device",
     "site",
@@ -137,6 +150,7 @@ const VERBS: [&str; 14] = [
     "service",
     "agent",
     "hub",
+    "backup",
     "acknowledge",
     "suspend",
     "resume",
@@ -170,6 +184,11 @@ pub fn change(words: &mut Words<'_>, names: &Names<'_>) -> Result<Change, Wrong>
         },
         Place::Service(id, from) => Ok(Change::Service(id, from, words.one_of("a state", &["up", "down"])? == "up")),
         Place::Agent(id) => agent(id, words),
+        Place::Backup(id) => {
+            let word = words.one_of("what the job says", &BackupWord::ALL.map(BackupWord::as_str))?;
+            let said = BackupWord::parse(word).ok_or_else(|| Wrong::new("must say what the job says"))?;
+            Ok(Change::Backup(id, said))
+        }
         Place::Hub | Place::Bundle(_) => hub(words),
     }
 }
@@ -245,10 +264,12 @@ fn offset(words: &mut Words<'_>) -> Result<i64, Wrong> {
 }
 
 fn agent(id: SiteId, words: &mut Words<'_>) -> Result<Change, Wrong> {
-    let verbs = ["stops", "starts", "cut-off", "joined", "clock", "late", "loses"];
+    let verbs = ["stops", "starts", "cut-off", "joined", "clock", "late", "loses", "certificate", "cloned", "single"];
     Ok(match words.one_of("what the agent does", &verbs)? {
         "clock" if words.accept("unset") => Change::AgentClockUnset(id),
         "clock" => Change::AgentClock(id, offset(words)?),
+        "certificate" => Change::AgentCertificate(id, words.time()?),
+        state @ ("cloned" | "single") => Change::AgentCloned(id, state == "cloned"),
         "late" => Change::AgentLate(id, words.time()?),
         "loses" => Change::AgentLoses(id, words.number("a number of batches")?.max(0.0) as u64),
         state @ ("cut-off" | "joined") => Change::AgentJoined(id, state == "joined"),
@@ -257,7 +278,8 @@ fn agent(id: SiteId, words: &mut Words<'_>) -> Result<Change, Wrong> {
 }
 
 fn hub(words: &mut Words<'_>) -> Result<Change, Wrong> {
-    Ok(match words.one_of("what the hub does", &["restarts", "deaf", "hears", "clock"])? {
+    Ok(match words.one_of("what the hub does", &["restarts", "deaf", "hears", "clock", "certificate"])? {
+        "certificate" => Change::HubCertificate(words.time()?),
         "clock" => Change::HubClock(offset(words)?),
         "restarts" if words.accept("with") => Change::HubInventory(words.next("the name of an inventory")?.to_owned()),
         "restarts" => Change::HubRestarts,

@@ -7,7 +7,7 @@ use crate::alert::Subject;
 use crate::alert::desk;
 use crate::config::problem::near_miss;
 use crate::model::network::Network;
-use crate::model::{BackhaulId, BundleId, DeviceId, EdgeId, LinkId, ServiceId, SiteId, WispId};
+use crate::model::{BackhaulId, BackupId, BundleId, DeviceId, EdgeId, LinkId, ServiceId, SiteId, WispId};
 
 /// Something that an incident may be about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +20,12 @@ pub enum Place {
     Agent(SiteId),
     /// As all sites see it, or as one does.
     Service(ServiceId, Option<SiteId>),
+    Backup(BackupId),
     Hub,
 }
 
 /// The first words of places.
-pub const KINDS: [&str; 8] = ["link", "bundle", "backhaul", "site", "device", "agent", "service", "hub"];
+pub const KINDS: [&str; 9] = ["link", "bundle", "backhaul", "site", "device", "agent", "service", "backup", "hub"];
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,6 +38,7 @@ impl fmt::Display for Place {
             Self::Agent(id) => write!(f, "agent {id}"),
             Self::Service(id, None) => write!(f, "service {id}"),
             Self::Service(id, Some(site)) => write!(f, "service {id} from {site}"),
+            Self::Backup(id) => write!(f, "backup {id}"),
             Self::Hub => write!(f, "hub"),
         }
     }
@@ -53,6 +55,7 @@ impl Place {
             (Self::Service(id, from), Subject::Service(other, site)) => {
                 id == other && from.as_ref().is_none_or(|from| from == site)
             }
+            (Self::Backup(id), Subject::Backup(other)) => id == other,
             (Self::Hub, Subject::Hub) => true,
             _ => false,
         }
@@ -66,7 +69,7 @@ impl Place {
             Self::Backhaul(id) => desk::Place::Link(EdgeId::Backhaul(id.clone())),
             Self::Site(id) => desk::Place::Site(id.clone()),
             Self::Device(id) => desk::Place::Device(id.clone()),
-            Self::Agent(_) | Self::Service(..) | Self::Hub => return None,
+            Self::Agent(_) | Self::Service(..) | Self::Backup(_) | Self::Hub => return None,
         })
     }
 }
@@ -130,6 +133,7 @@ impl Names<'_> {
                     if words.accept("from") { Some(found("site", words.next("a site")?, &n.sites)?) } else { None };
                 Place::Service(id, from)
             }
+            "backup" => Place::Backup(found(kind, word, &n.backups)?),
             _ => Place::Site(found("site", word, &n.sites)?),
         })
     }

@@ -15,7 +15,7 @@ use super::world::World;
 use crate::alert::desk::{Act, Command};
 use crate::alert::{Incident, IncidentState};
 use crate::config::settings::HubSettings;
-use crate::hub::evaluator::{Evaluator, REPLAY, Replayed, restored_engine};
+use crate::hub::evaluator::{Evaluator, Heard, REPLAY, Replayed, restored_engine};
 use crate::model::network::Network;
 use crate::model::view::{AgentView, PartView};
 use crate::model::{MonoMillis, Sample, SiteId, UnixMillis};
@@ -113,6 +113,8 @@ struct Agent {
     clock_ms: i64,
     late: Duration,
     joined: bool,
+    /// Another machine writes under its name.
+    cloned: bool,
     queue: VecDeque<Batch>,
     view: AgentView,
 }
@@ -130,6 +132,8 @@ struct Stage<'s> {
     alive_at: Option<UnixMillis>,
     hears: bool,
     clock_ms: i64,
+    /// Of the hub's certificate.
+    certificate_expires_at: Option<UnixMillis>,
     refused: BTreeSet<String>,
     known: BTreeMap<u64, Told>,
     transcript: Transcript,
@@ -183,6 +187,7 @@ impl<'s> Stage<'s> {
             alive_at: None,
             hears: true,
             clock_ms: 0,
+            certificate_expires_at: None,
             refused: BTreeSet::new(),
             known: BTreeMap::new(),
             transcript: Transcript::default(),
@@ -213,6 +218,16 @@ impl<'s> Stage<'s> {
             }
             Change::AgentLate(id, late) => self.agent(id, |a| a.late = *late),
             Change::AgentLoses(id, n) => self.agent(id, |a| a.view.lost_batches += n),
+            Change::AgentCertificate(id, left) => {
+                let end = self.wall(at) + *left;
+                self.agent(id, |a| a.view.certificate_expires_at = Some(end));
+            }
+            Change::AgentCloned(id, cloned) => self.agent(id, |a| a.cloned = *cloned),
+            Change::HubCertificate(left) => self.certificate_expires_at = Some(self.wall(at) + *left),
+            Change::Backup(id, word) => {
+                let command = Command::Backup { job: id.clone(), word: *word };
+                self.command(at, offset, command, "tester")?;
+            }
             Change::HubHears(hears) => self.hears = *hears,
             Change::HubClock(ms) => self.clock_ms = self.clock_ms.saturating_add(*ms),
             Change::HubRestarts => self.restart(at)?,
@@ -305,6 +320,9 @@ impl<'s> Stage<'s> {
                 agent.view.online = Some(true);
                 agent.view.last_batch_at = Some(now);
                 agent.view.received_batches += 1;
+                if agent.cloned {
+                    agent.view.cloned_at = Some(now);
+                }
                 agent.view.samples += batch.samples.len() as u64;
                 if !batch.missed {
                     agent.view.clock_error_ms = Some(error);
@@ -324,7 +342,8 @@ impl<'s> Stage<'s> {
         let views = self.agents.iter().filter(|(_, a)| a.view.online.is_some());
         let views = views.map(|(site, agent)| (site.clone(), agent.view.clone())).collect();
         let mono = MonoMillis(u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
-        let evaluated = self.evaluator.evaluate(now, mono, &views);
+        let heard = Heard { agents: &views, certificate_expires_at: self.certificate_expires_at };
+        let evaluated = self.evaluator.evaluate(now, mono, heard);
         self.alive_at = Some(now);
         for incident in &evaluated.changed {
             self.note(at, incident);
@@ -362,7 +381,7 @@ impl<'s> Stage<'s> {
     }
 
     fn note(&mut self, at: Duration, incident: &Incident) {
-        if !incident.is_opened() || incident.number == 0 {
+        if incident.number == 0 {
             return;
         }
         let number = incident.number;
@@ -477,8 +496,9 @@ impl Agent {
             clock_error_ms: None,
             part: PartView::default(),
             certificate_expires_at: None,
+            cloned_at: None,
         };
-        Self { clock_ms: 0, late: Duration::ZERO, joined: true, queue: VecDeque::new(), view }
+        Self { clock_ms: 0, late: Duration::ZERO, joined: true, cloned: false, queue: VecDeque::new(), view }
     }
 }
 

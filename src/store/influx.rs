@@ -8,8 +8,9 @@
 //! Lines go as the agents wrote them, with the tag `wisp` added, so that fields of a newer agent are kept. A line that
 //! InfluxDB refuses is found by halving and set aside; it never stands in the way of others.
 
-mod judge;
+pub mod judge;
 mod page;
+pub mod setup;
 mod turns;
 mod wisp;
 
@@ -30,7 +31,7 @@ use self::judge::Verdict;
 use self::page::{Aside, Page};
 use self::turns::{Places, Turn};
 use super::ledger::{Ledger, SET_ASIDE_PAYLOAD_MAX};
-use super::{BatchStore, StoreError};
+use super::{BatchStore, SetAside, StoreError};
 use crate::config::secret::Secret;
 use crate::config::settings::InfluxSettings;
 use crate::model::network::Network;
@@ -213,9 +214,11 @@ impl InfluxSink {
         let Some(aside) = self.deliver(&page, shutdown).await else { return Ok(Step::Stopped) };
         let (n_batches, n_bytes, last_row, now) = (page.n_batches, page.n_bytes(), page.last_row, self.clock.now());
         let n_aside = aside.len() as u64;
+        let dated = |Aside { agent, reason, payload }| SetAside { at: now, agent, reason, payload };
+        let aside: Vec<SetAside> = aside.into_iter().map(dated).collect();
         self.blocking(move |ledger| {
-            for Aside { agent, reason, payload } in aside {
-                ledger.set_aside(&agent, &reason, &payload, now)?;
+            if !aside.is_empty() {
+                ledger.set_aside(&aside)?;
             }
             places.delivered(turn, last_row);
             keep(ledger, places)

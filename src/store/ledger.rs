@@ -32,7 +32,7 @@ use self::incarnation::Incarnation;
 use self::proof::Calendar;
 pub use self::proof::{DAYS_MAX, DeliveryDay, Loss, Observation, Standing};
 pub use self::rolled::{Merged, SERIES_MAX};
-use super::{BatchOrigin, BatchStore, Document, DocumentStore, IncomingBatch, StoreError, StoreOutcome};
+use super::{BatchOrigin, BatchStore, Document, DocumentStore, IncomingBatch, SetAside, StoreError, StoreOutcome};
 use crate::model::{Sample, SiteId, UnixMillis};
 use crate::wire::batch::{CLOCK_FLOOR, gzip};
 use crate::wire::line;
@@ -83,16 +83,6 @@ impl StoredBatch {
             shift => UnixMillis(at.0.saturating_add(shift)),
         }
     }
-}
-
-/// A message that was set aside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetAside {
-    pub at: UnixMillis,
-    pub agent: String,
-    pub reason: String,
-    /// The first [`SET_ASIDE_PAYLOAD_MAX`] bytes of it.
-    pub payload: Vec<u8>,
 }
 
 /// The ledger in figures.
@@ -415,13 +405,16 @@ impl BatchStore for Ledger {
         Ok(all)
     }
 
-    fn set_aside(&self, agent: &str, reason: &str, payload: &[u8], at: UnixMillis) -> Result<(), StoreError> {
-        let agent = &agent[..agent.floor_char_boundary(REASON_BYTES_MAX)];
-        let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
-        let payload = &payload[..payload.len().min(SET_ASIDE_PAYLOAD_MAX)];
-        self.write("set a message aside", |tx| {
-            rows::set_aside(tx, (at, agent, reason, payload), SET_ASIDE_COUNT_MAX, SET_ASIDE_BYTES_MAX)?;
-            proof::set_aside(tx, self.calendar(), agent, at)
+    fn set_aside(&self, messages: &[SetAside]) -> Result<(), StoreError> {
+        self.write("set messages aside", |tx| {
+            for SetAside { at, agent, reason, payload } in messages {
+                let agent = &agent[..agent.floor_char_boundary(REASON_BYTES_MAX)];
+                let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
+                let payload = &payload[..payload.len().min(SET_ASIDE_PAYLOAD_MAX)];
+                rows::set_aside(tx, (*at, agent, reason, payload), SET_ASIDE_COUNT_MAX, SET_ASIDE_BYTES_MAX)?;
+                proof::set_aside(tx, self.calendar(), agent, *at)?;
+            }
+            Ok(())
         })
     }
 }

@@ -79,8 +79,18 @@ pub trait BatchStore: Send + Sync {
     /// one agent follow each other, the newest last.
     fn stored_ranges(&self) -> Result<Vec<(SiteId, u64, RangeSet)>, StoreError>;
 
-    /// Keeps a message that did not parse, for a person to look at; bounded, the oldest go first.
-    fn set_aside(&self, agent: &str, reason: &str, payload: &[u8], at: UnixMillis) -> Result<(), StoreError>;
+    /// Keeps messages that did not parse, for a person to look at; bounded, the oldest go first. One transaction.
+    fn set_aside(&self, messages: &[SetAside]) -> Result<(), StoreError>;
+}
+
+/// A message that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    pub at: UnixMillis,
+    pub agent: String,
+    pub reason: String,
+    /// What is kept of it: its beginning.
+    pub payload: Vec<u8>,
 }
 
 /// A small JSON text that the hub keeps: incidents, mails, the state of its decisions.

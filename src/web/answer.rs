@@ -10,6 +10,7 @@ use super::figures::LocalClock;
 use super::names;
 use super::snapshot::{AgentProof, PartHealth, Snapshot};
 use super::summary::{Explanations, summarize};
+use crate::alert::desk::Case;
 use crate::alert::{self, IncidentState};
 use crate::model::network::{Duplex, End};
 use crate::model::view::{
@@ -329,7 +330,11 @@ impl<'a> Maker<'a> {
 
     fn incident(&self, incident: &alert::Incident) -> Incident {
         let network = &self.snapshot.network;
+        let case = self.snapshot.cases.get(&incident.number);
         Incident {
+            acknowledged: case.and_then(Case::acknowledged).map(|e| self.time(e.at)),
+            ticket: case.and_then(Case::ticket).map(str::to_owned),
+            expected_repair: case.and_then(Case::expected_repair).map(|t| self.time(t)),
             id: (incident.number > 0).then(|| incident.token()),
             condition: incident.condition.as_str().to_owned(),
             subject: incident.subject.as_str().to_owned(),
@@ -462,5 +467,6 @@ fn never_heard(site: &SiteId) -> AgentView {
         clock_error_ms: None,
         part: crate::model::view::PartView::default(),
         certificate_expires_at: None,
+        cloned_at: None,
     }
 }

@@ -286,6 +286,13 @@ pub struct Incident {
     pub probable_cause: String,
     /// `low`, `medium` or `high`.
     pub confidence: String,
+    /// When somebody first took charge.
+    #[serde(default)]
+    pub acknowledged: Option<String>,
+    #[serde(default)]
+    pub ticket: Option<String>,
+    #[serde(default)]
+    pub expected_repair: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

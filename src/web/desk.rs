@@ -389,7 +389,7 @@ pub(super) fn is_local(extensions: &Extensions) -> bool {
 }
 
 /// Why a request may not change anything, if so: 403 from elsewhere, 401 without the word.
-fn refusal(desk: &Desk, request: &Request) -> Option<Response> {
+pub(super) fn refusal(desk: &Desk, request: &Request) -> Option<Response> {
     if !is_local(request.extensions()) {
         return Some(failed(StatusCode::FORBIDDEN, "changes are made on the hub's own machine only"));
     }

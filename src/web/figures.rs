@@ -95,6 +95,11 @@ impl LocalClock {
         moment(self.zoned(at).datetime(), self.zoned(self.now).datetime(), language)
     }
 
+    /// `24 nov 2026 06:42`, today as well: for what is printed and kept.
+    pub fn dated(&self, at: UnixMillis, language: Language) -> String {
+        dated(self.zoned(at).datetime(), language)
+    }
+
     /// With seconds, for "updated at": `06:42:15` today, like [`LocalClock::moment`] otherwise.
     pub fn moment_with_seconds(&self, at: UnixMillis, language: Language) -> String {
         format!("{}:{:02}", self.moment(at, language), self.zoned(at).second())
@@ -132,12 +137,15 @@ pub fn moment(at: jiff::civil::DateTime, now: jiff::civil::DateTime, language: L
     if at.date() == now.date() {
         return time;
     }
-    let month = month(at.date(), language);
     if at.year() == now.year() {
-        format!("{} {month} {time}", at.day())
+        format!("{} {} {time}", at.day(), month(at.date(), language))
     } else {
-        format!("{} {month} {} {time}", at.day(), at.year())
+        dated(at, language)
     }
+}
+
+fn dated(at: jiff::civil::DateTime, language: Language) -> String {
+    format!("{} {} {} {:02}:{:02}", at.day(), month(at.date(), language), at.year(), at.hour(), at.minute())
 }
 
 #[cfg(test)]

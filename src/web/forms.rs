@@ -539,8 +539,7 @@ impl Asked<'_> {
             FormSign::Wrong => return self.refuse(StatusCode::FORBIDDEN, BAD_FORM),
         }
         if !self.desk.knows(fields.token.trim()) {
-            let wrong =
-                ("La parola di operator.token manca o è sbagliata.", "The word of operator.token is missing or wrong.");
+            let wrong = ("Il codice di accesso manca o è sbagliato.", "The access code is missing or wrong.");
             return self.refuse(StatusCode::UNAUTHORIZED, wrong);
         }
         let command = fields.command(&history.incident, None, &self.zone(), self.now());

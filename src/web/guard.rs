@@ -8,6 +8,8 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::heartbeat::PREFIX;
+
 /// The address of the API that takes a POST; it checks for itself who asks.
 pub const CHANGES: &str = "/api/v1/desk";
 
@@ -61,7 +63,11 @@ fn has_forms(path: &str) -> bool {
 fn is_allowed(request: &Request) -> bool {
     match *request.method() {
         Method::GET | Method::HEAD => true,
-        Method::POST => request.uri().path() == CHANGES || has_forms(request.uri().path()),
+        Method::POST => {
+            request.uri().path() == CHANGES
+                || has_forms(request.uri().path())
+                || request.uri().path().starts_with(PREFIX)
+        }
         _ => false,
     }
 }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::desk::{Changed, DeskStatus, Failure, Shown};
+use super::heartbeat::Jobs;
 use super::status::{self, StatusError};
 use crate::model::network::Language;
 
@@ -61,6 +62,45 @@ pub async fn change(hub_url: &str, token_file: Option<&Path>, command: &Value) -
             Err(_) => Err(StatusError::Refused { url: hub_url.to_owned(), status: code }.into()),
         },
     }
+}
+
+/// Asks a hub for its backup jobs and the addresses at which they speak.
+pub async fn fetch_backups(hub_url: &str, token_file: Option<&Path>) -> Result<Jobs, ChangeError> {
+    let token = token(token_file)?;
+    let url = format!("{}/api/v1/backups", hub_url.trim_end_matches('/'));
+    let parsed: reqwest::Url = url.parse().map_err(|_| StatusError::Address { url: hub_url.to_owned() })?;
+    let no_answer = |source| StatusError::NoAnswer { url: hub_url.to_owned(), source };
+    let answer = status::client(&parsed)?.get(parsed).bearer_auth(token).send().await.map_err(no_answer)?;
+    let code = answer.status().as_u16();
+    let body = answer.bytes().await.map_err(no_answer)?;
+    match code {
+        200 => parse(hub_url, &body).map_err(Into::into),
+        _ => match serde_json::from_slice::<Failure>(&body) {
+            Ok(failure) => Err(ChangeError::Refused(failure.error)),
+            Err(_) => Err(StatusError::Refused { url: hub_url.to_owned(), status: code }.into()),
+        },
+    }
+}
+
+/// The jobs with their addresses, for a person.
+pub fn render_backups(jobs: &Jobs, language: Language) -> String {
+    let mut out = String::new();
+    if jobs.backups.is_empty() {
+        out.push_str(pick(language, "L’inventario non ha lavori di backup.\n", "The inventory has no backup jobs.\n"));
+    }
+    for job in &jobs.backups {
+        let time = |at: &Option<String>| at.as_deref().map_or_else(|| "–".to_owned(), wall);
+        let _ = writeln!(out, "{}  {} ({})", clean(&job.job), clean(&job.name), clean(&job.site));
+        for (italian, english, at) in [
+            ("inizio", "start", &job.started_at),
+            ("fine", "finish", &job.finished_at),
+            ("errore", "fail", &job.failed_at),
+        ] {
+            let _ = writeln!(out, "  {:<7} {}", pick(language, italian, english), time(at));
+        }
+        let _ = writeln!(out, "  curl -fsS -X POST {}/start", clean(&job.address));
+    }
+    out
 }
 
 fn parse<T: DeserializeOwned>(url: &str, body: &[u8]) -> Result<T, StatusError> {

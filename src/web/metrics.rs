@@ -218,7 +218,14 @@ impl Page {
 
     fn sites(&mut self, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
         for site in snapshot.view.sites.values() {
-            let kind = snapshot.network.sites.get(&site.id).map_or("", |s| s.kind.as_str());
+            let known = snapshot.network.sites.get(&site.id);
+            let kind = known.map_or("", |s| s.kind.as_str());
+            for (field, degrees) in
+                known.into_iter().flat_map(|s| [("latitude_degrees", s.lat), ("longitude_degrees", s.lon)])
+            {
+                let subject = (&["site", "kind"][..], &[site.id.as_str(), kind][..]);
+                self.reading(&catalogue::SITE, field, subject, Reading::value(degrees))?;
+            }
             self.promise(&site.downstream, &[site.id.as_str(), kind, "downstream"])?;
             if let Some(upstream) = &site.upstream {
                 self.promise(upstream, &[site.id.as_str(), kind, "upstream"])?;

@@ -1,7 +1,8 @@
-//! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`] and [`forms`].
+//! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`], [`forms`] and
+//! [`heartbeat`].
 //!
 //! `/links/ID`, `/backhauls/ID` one link with its charts, `/api/v1/links/ID/series` what they are drawn from,
-//! `/` page (`/delivery`: its part about data collection), `/i/…` one incident, `/l/…` the same by an operator's signed link, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
+//! `/` page, `/delivery` data collection, `/i/…` one incident, `/l/…` the same by an operator's signed link, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
 //!
 //! Limits: [`listen::CONNECTIONS_MAX`] connections, [`listen::IDLE_MAX`] without a byte, [`EVENT_STREAMS_MAX`] event
@@ -14,6 +15,7 @@ pub mod desk;
 pub mod figures;
 mod forms;
 mod guard;
+pub mod heartbeat;
 pub mod incidents;
 pub mod language;
 mod limit;
@@ -37,7 +39,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, Sse};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::Stream;
 use tokio::net::TcpListener;
@@ -125,6 +127,9 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/incidents/{number}", get(desk::show))
         .route(guard::CHANGES, get(desk::status).post(desk::change))
+        .route("/b/{token}", get(heartbeat::show))
+        .route("/b/{token}/{word}", axum::routing::post(heartbeat::hear))
+        .route("/api/v1/backups", get(heartbeat::list))
         .route("/api/v1/events", get(events))
         .route("/metrics", get(prometheus))
         .route("/healthz", get(healthz))
@@ -169,9 +174,10 @@ fn html(rendered: Result<String, askama::Error>, language: Language, headers: &H
     }
 }
 
-/// How the agents' data arrive: a part of the page.
-async fn delivery() -> Redirect {
-    Redirect::to("/#h-agents")
+/// How the agents' data arrive.
+async fn delivery(State(shared): SharedState, Query(query): Query<PageQuery>, headers: HeaderMap) -> Response {
+    let language = shared.language(&query, &headers);
+    html(page::delivery(&shared.snapshot(), language), language, &headers)
 }
 
 async fn asset(Path(name): Path<String>) -> Response {

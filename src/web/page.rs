@@ -6,6 +6,7 @@
 mod case;
 mod drawing;
 pub mod edge;
+mod fold;
 mod hub;
 mod incident;
 mod link;
@@ -14,6 +15,7 @@ pub mod sheet;
 mod site;
 
 use askama::Template;
+use fold::Fold;
 
 use super::figures::{self, LocalClock};
 use super::snapshot::Snapshot;
@@ -36,6 +38,15 @@ struct Page<'a> {
     assets: &'static str,
 }
 
+/// The page about data collection.
+#[derive(Template)]
+#[template(path = "delivery.html")]
+struct Delivery<'a> {
+    w: &'static Words,
+    v: &'a View,
+    assets: &'static str,
+}
+
 /// What the script fetches to renew the page in place.
 #[derive(Template)]
 #[template(path = "fragment.html")]
@@ -50,6 +61,12 @@ pub fn page(snapshot: &Snapshot, language: Language) -> Result<String, askama::E
     Page { w: Words::of(language), v: &view, assets: assets::version() }.render()
 }
 
+/// Renders the page about data collection: agents, gaps, clocks, parts of the system.
+pub fn delivery(snapshot: &Snapshot, language: Language) -> Result<String, askama::Error> {
+    let view = View::of(snapshot, language);
+    Delivery { w: Words::of(language), v: &view, assets: assets::version() }.render()
+}
+
 /// Renders the part of the page that changes.
 pub fn fragment(snapshot: &Snapshot, language: Language) -> Result<String, askama::Error> {
     let view = View::of(snapshot, language);
@@ -62,19 +79,26 @@ struct View {
     version: &'static str,
     time_zone: String,
     updated: String,
+    /// With the date, for paper.
+    dated: String,
     simulated: bool,
     blind_since: Option<String>,
     headline: String,
     others: Option<String>,
     squares: Vec<Square>,
+    /// Open incidents in all.
+    open: usize,
     incidents: Vec<incident::Card>,
+    more_incidents: Vec<incident::Line>,
     pending: Vec<incident::Line>,
     closed: Vec<incident::Line>,
     map: Option<drawing::Map>,
-    sites: Vec<site::Row>,
-    links: Vec<link::Row>,
-    backhauls: Vec<link::Row>,
-    agents: Vec<hub::AgentRow>,
+    sites: Fold<site::Row>,
+    links: Fold<link::Row>,
+    backhauls: Fold<link::Row>,
+    /// How data collection goes, in a sentence, and what is wrong with it.
+    collection: hub::Collection,
+    agents: Fold<hub::AgentRow>,
     days: Vec<hub::DayRow>,
     parts: Vec<hub::PartRow>,
     services: Vec<hub::ServiceRow>,
@@ -90,31 +114,45 @@ impl View {
     fn of(snapshot: &Snapshot, language: Language) -> Self {
         let c = Context::new(snapshot, language);
         let summary = summarize(snapshot, &c.explanations);
-        let sites = site::rows(&c);
+        let sites = Fold::new(site::rows(&c), |r| is_well(r.class), |_| false);
         let (links, backhauls) = link::rows(&c);
+        let fold = |rows| Fold::new(rows, |r: &link::Row| is_well(r.class), |r| r.member);
+        let (links, backhauls) = (fold(links), fold(backhauls));
+        let agents = hub::agents(&c);
+        let collection = hub::collection(&c, &agents);
+        let (incidents, more_incidents) = incident::cards(&c);
         Self {
             network: snapshot.network.name.clone(),
             version: snapshot.version,
             time_zone: snapshot.network.time_zone.clone(),
             updated: c.clock.moment_with_seconds(snapshot.generated_at, language),
+            dated: c.clock.dated(snapshot.generated_at, language),
             simulated: snapshot.simulated,
             blind_since: snapshot.blind_since.map(|t| c.moment(t)),
             headline: headline(&summary, language),
             others: others_line(&summary, language),
             squares: squares(&c),
-            incidents: incident::cards(&c),
+            open: incidents.len() + more_incidents.len(),
+            incidents,
+            more_incidents,
             pending: incident::pending(&c),
             closed: incident::closed(&c),
             map: drawing::map(&c),
             sites,
             links,
             backhauls,
-            agents: hub::agents(&c),
+            collection,
+            agents: Fold::new(agents, |a| !a.is_in_trouble(), |_| false),
             days: hub::days(&c),
             parts: hub::parts(&c),
             services: hub::services(&c),
         }
     }
+}
+
+/// Nobody has to look at it.
+fn is_well(class: &str) -> bool {
+    matches!(class, "well" | "declared" | "idle")
 }
 
 fn squares(c: &Context<'_>) -> Vec<Square> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Incident;
+use crate::alert::desk::Case;
 use crate::model::network::Network;
 use crate::model::view::NetworkView;
 use crate::model::{SiteId, UnixMillis};
@@ -39,6 +40,8 @@ pub struct Snapshot {
     pub proofs: Arc<BTreeMap<SiteId, AgentProof>>,
     /// Pending, open, closing, and those closed in the last seven days; newest first.
     pub incidents: Arc<Vec<Incident>>,
+    /// What people said of them, by number; of most nothing.
+    pub cases: Arc<BTreeMap<u64, Case>>,
     pub parts: Vec<PartHealth>,
     pub generated_at: UnixMillis,
     pub started_at: UnixMillis,

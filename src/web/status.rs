@@ -317,13 +317,13 @@ impl Printer<'_> {
         let trouble: Vec<&Agent> = agents.iter().filter(|a| in_trouble(a)).collect();
         if trouble.is_empty() {
             let (heads, tail) = (
-                self.pick("Raccolta dei dati: agenti", "Data collection: agents"),
-                self.pick("tutti in linea, nulla manca, nulla è perso", "all online, nothing missing, nothing lost"),
+                self.pick("Raccolta dei dati: sonde", "Data collection: agents"),
+                self.pick("tutte in linea, nulla manca, nulla è perso", "all online, nothing missing, nothing lost"),
             );
             return format!("{heads} {}, {tail}.\n", agents.len());
         }
         let heads = [
-            Column::left(self.pick("AGENTE", "AGENT")),
+            Column::left(self.pick("SONDA", "AGENT")),
             Column::left(self.pick("STATO", "STATE")),
             Column::right(self.pick("RITARDO", "LAG")),
             Column::right(self.pick("MANCANTI", "GAP")),
@@ -338,7 +338,7 @@ impl Printer<'_> {
             let (paint, state) = match a.online {
                 Some(true) => (Paint::Plain, self.pick("in linea", "online")),
                 Some(false) => (Paint::Bad, self.pick("non raggiungibile", "cut off")),
-                None => (Paint::Warn, self.pick("mai sentito", "never heard")),
+                None => (Paint::Warn, self.pick("mai sentita", "never heard")),
             };
             let lost = a.lost_batches.max(a.delivery.lost_batches);
             let clock = a.clock_error_ms.map_or_else(
@@ -375,6 +375,15 @@ impl Printer<'_> {
         self.table(&heads, cells)
     }
 
+    /// `, in carico (T-2231)`
+    fn charge(&self, i: &Incident) -> String {
+        let ticket = i.ticket.as_ref().map(|ticket| format!(" ({})", clean(ticket))).unwrap_or_default();
+        match &i.acknowledged {
+            Some(_) => format!(", {}{ticket}", self.pick("in carico", "acknowledged")),
+            None => String::new(),
+        }
+    }
+
     fn incident_cells(&self, i: &Incident) -> Vec<(Paint, String)> {
         let figures = match (i.measured_mbps, i.required_mbps) {
             (Some(measured), Some(required)) => format!("{}/{}", self.mbps(measured), self.mbps(required)),
@@ -391,7 +400,7 @@ impl Printer<'_> {
             (if closed { Paint::Dim } else { Paint::Bold }, i.id.clone().unwrap_or_default()),
             plain(self.condition(&i.condition)),
             plain(i.name.clone()),
-            plain(self.state(&i.state)),
+            plain(self.state(&i.state) + &self.charge(i)),
             plain(since),
             plain(i.wisp_name.clone().unwrap_or_default()),
             plain(figures),

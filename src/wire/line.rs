@@ -116,7 +116,7 @@ pub fn count(bytes: &[u8]) -> Result<u32, String> {
 
 /// Appends `line` with a tag added, or replaced if it has it.
 pub fn add_tag(line: &str, tag: Tag, value: &str, out: &mut String) -> Result<(), Fault> {
-    Line::parse(line)?.write_with(tag, value, out);
+    Line::parse(line)?.write_with(&[(tag, value)], out);
     Ok(())
 }
 
@@ -337,17 +337,20 @@ impl<'a> Line<'a> {
         let _ = writeln!(out, "{}", self.at.0);
     }
 
-    /// Appends the line, with its line break, and with this tag added, or replaced if it has it.
-    pub fn write_with(&self, tag: Tag, value: &str, out: &mut String) {
-        if self.tag(tag).is_none() {
-            out.push_str(&self.raw[..self.tags_end]);
-        } else {
+    /// Appends the line, with its line break, and with these tags added, or replaced where it has them.
+    pub fn write_with(&self, added: &[(Tag, &str)], out: &mut String) {
+        let is_replaced = |key: &str| added.iter().any(|(tag, _)| key == tag.as_str());
+        if self.tags.iter().any(|(key, _)| is_replaced(key)) {
             push_word(&self.measurement, out);
-            for (key, value) in self.tags.iter().filter(|(key, _)| key != tag.as_str()) {
+            for (key, value) in self.tags.iter().filter(|(key, _)| !is_replaced(key)) {
                 push_tag(key, value, out);
             }
+        } else {
+            out.push_str(&self.raw[..self.tags_end]);
         }
-        push_tag(tag.as_str(), value, out);
+        for (tag, value) in added {
+            push_tag(tag.as_str(), value, out);
+        }
         out.push_str(&self.raw[self.tags_end..self.time_start]);
         let _ = writeln!(out, "{}", self.at.0);
     }

@@ -1,11 +1,15 @@
-//! Topic names: `vedetta/v1/<network>/<agent>/<channel>` and `vedetta/v1/<network>/_hub/state`.
+//! Topic names: `vedetta/v1/<network>/<agent>/<channel>`, `vedetta/v1/<network>/_hub/state` and
+//! `vedetta/v1/<network>/_hub/incidents/<operator>/<incident>`.
 //!
 //! `_hub` cannot be an agent's name, for identifiers have no underscore.
 
-use crate::model::{NetworkId, SiteId};
+use crate::model::{NetworkId, SiteId, WispId};
 
 /// First levels of every topic; the version changes when an old reader could misunderstand a new message.
 pub const ROOT: &str = "vedetta/v1";
+
+/// In the place of an operator's id, which has no underscore.
+pub const UNION: &str = "_union";
 
 /// What an agent's topic carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +70,10 @@ impl Topics {
         format!("{}_hub/state", self.prefix)
     }
 
-    /// Filter for everything that the hub says to all.
-    pub fn hub_all(&self) -> String {
-        format!("{}_hub/#", self.prefix)
+    /// What the hub tells of one incident, not retained; without an operator, or where it is not that one's business, as
+    /// [`UNION`].
+    pub fn incident(&self, wisp: Option<&WispId>, token: &str) -> String {
+        format!("{}_hub/incidents/{}/{token}", self.prefix, wisp.map_or(UNION, WispId::as_str))
     }
 
     /// Filter for the whole network.
@@ -118,5 +123,10 @@ mod tests {
             assert_eq!(topics.parse(&topics.agent(&agent, channel)), Some(Parsed::Agent("murazzano", channel)));
         }
         assert_eq!(topics.parse(&topics.hub_state()), Some(Parsed::HubState));
+        let wisp = WispId::parse("langhenet").unwrap();
+        let incident = |wisp| topics.incident(wisp, "VED-7");
+        assert_eq!(incident(Some(&wisp)), "vedetta/v1/alta-langa/_hub/incidents/langhenet/VED-7");
+        assert_eq!(incident(None), "vedetta/v1/alta-langa/_hub/incidents/_union/VED-7");
+        assert_eq!(topics.parse(&incident(None)), None);
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
-use vedetta::model::{SiteId, UnixMillis};
-use vedetta::store::{BatchStore, Document, DocumentStore, IncomingBatch, StoreError, StoreOutcome};
+use vedetta::model::SiteId;
+use vedetta::store::{BatchStore, Document, DocumentStore, IncomingBatch, SetAside, StoreError, StoreOutcome};
 use vedetta::wire::batch::{Encoding, unpack};
 use vedetta::wire::ranges::RangeSet;
 
@@ -119,8 +119,9 @@ impl BatchStore for MemoryStore {
             .collect())
     }
 
-    fn set_aside(&self, agent: &str, reason: &str, _: &[u8], _: UnixMillis) -> Result<(), StoreError> {
-        self.inner.lock().unwrap().set_aside.push((agent.to_owned(), reason.to_owned()));
+    fn set_aside(&self, messages: &[SetAside]) -> Result<(), StoreError> {
+        let texts = messages.iter().map(|m| (m.agent.clone(), m.reason.clone()));
+        self.inner.lock().unwrap().set_aside.extend(texts);
         Ok(())
     }
 }

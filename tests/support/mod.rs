@@ -17,6 +17,9 @@ use vedetta::model::network::SecretRef;
 
 /// Nothing takes so long; only a failing test waits for it.
 pub const PATIENCE: Duration = Duration::from_mins(1);
+/// One step is what a killed process needs to come back and be heard: some fifty synchronisations, each of which takes
+/// seconds on a disk that others load.
+pub const STANDSTILL: Duration = Duration::from_mins(3);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A TCP port of loopback that was free a moment ago.
@@ -37,6 +40,22 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for this: {what}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Waits for a state that comes by steps, on a slow disk in its own time: it fails once nothing of what `look` says so
+/// far (`Err`) has changed for [`STANDSTILL`].
+pub fn wait_while_it_moves<T, P: PartialEq + std::fmt::Debug>(what: &str, mut look: impl FnMut() -> Result<T, P>) -> T {
+    let (mut moved, mut last) = (Instant::now(), None);
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(so_far) if last.as_ref() != Some(&so_far) => (moved, last) = (Instant::now(), Some(so_far)),
+            Err(so_far) => {
+                assert!(moved.elapsed() < STANDSTILL, "nothing has moved for {STANDSTILL:?}, at {so_far:?}: {what}");
+            }
+        }
         std::thread::sleep(LOOK_EVERY);
     }
 }

@@ -33,7 +33,7 @@ use vedetta::store::ledger::{Ledger, OWN_AGENT};
 use vedetta::wire::batch::{Encoding, unpack};
 use vedetta::wire::line;
 
-use super::{Mosquitto, OneSecret, Server, free_port, wait_for};
+use super::{Mosquitto, OneSecret, Server, free_port, wait_for, wait_while_it_moves};
 
 const NETWORK: &str = "prova";
 /// Set for a process of the generator: its directory.
@@ -180,11 +180,20 @@ impl Generator {
     /// All its batches are durable in the spool, and known to be stored.
     pub fn until_delivered(&self) {
         let count = self.orders.count;
-        self.until("all is stored", |s| s["kept"].as_u64() == Some(count) && s["pending"] == 0);
+        self.while_it_moves("all is stored", |kept, pending| kept == Some(count) && pending == Some(0));
     }
 
     pub fn until_kept(&self, n: u64) {
-        self.until(&format!("{n} batches are durable"), |s| s["kept"].as_u64() >= Some(n));
+        self.while_it_moves(&format!("{n} batches are durable"), |kept, _| kept >= Some(n));
+    }
+
+    /// Batches that are durable and those that wait are what moves: an agent that sends again and again stands still.
+    fn while_it_moves(&self, what: &str, is_so: impl Fn(Option<u64>, Option<u64>) -> bool) {
+        wait_while_it_moves(&format!("{}: {what}", self.orders.agent), || {
+            let status = self.status().unwrap_or_default();
+            let (kept, pending) = (status["kept"].as_u64(), status["pending"].as_u64());
+            if is_so(kept, pending) { Ok(()) } else { Err((kept, pending)) }
+        });
     }
 
     pub fn journal(&self) -> Journal {
@@ -441,8 +450,9 @@ impl Hub {
     }
 
     pub fn until_stored(&self, n: u64) {
-        wait_for(&format!("{n} batches in the ledger, {} so far", self.stored()), || {
-            (self.stored() >= n).then_some(())
+        wait_while_it_moves(&format!("{n} batches in the ledger"), || {
+            let stored = self.stored();
+            if stored >= n { Ok(()) } else { Err(stored) }
         });
     }
 

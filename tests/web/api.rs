@@ -91,7 +91,8 @@ async fn incidents_use_closed_lists_and_times_with_an_offset() {
             "measured_mbps": 0.0, "measured_mbps_min": null, "required_mbps": 60.0,
             "municipalities": ["serrabruna", "vallescura"], "sites_below": ["serrabruna", "vallescura"],
             "sites_cut_off": ["serrabruna", "vallescura"], "residents": 932,
-            "probable_cause": "power", "confidence": "medium"
+            "probable_cause": "power", "confidence": "medium",
+            "acknowledged": null, "ticket": null, "expected_repair": null
         })
     );
     assert_eq!(incidents.iter().find(|i| i["id"] == "VED-149").unwrap()["caused_by"], json!(["VED-148"]));

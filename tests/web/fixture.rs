@@ -259,6 +259,7 @@ impl Builder {
             clock_error_ms: Some(if online { 120 } else { -7_300 }),
             part: PartView { published: Some(1), in_force: Some(1), ..PartView::default() },
             certificate_expires_at: Some(UnixMillis(NOW.0 + 200 * 24 * 3_600_000)),
+            cloned_at: None,
         };
         self.view.agents.insert(agent.site.clone(), agent);
     }
@@ -341,6 +342,7 @@ impl Builder {
             simulated: true,
             version: "0.1.0",
             agents_expected,
+            cases: std::sync::Arc::default(),
         }
     }
 }

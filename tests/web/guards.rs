@@ -1,9 +1,10 @@
 use super::fixture::valdora;
 use super::server::{start, start_with};
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "/",
     "/fragment",
+    "/delivery",
     "/assets/page.css",
     "/assets/page.js",
     "/assets/icon.svg",
@@ -70,7 +71,7 @@ async fn the_language_is_the_readers() {
             headers.extend(accept.map(|a| ("Accept-Language", a)));
             let answer = server.ask("GET", path, &headers).await;
             assert_eq!(answer.headers["content-language"], language, "{path} {accept:?}");
-            assert!(answer.text().contains(&format!("<html lang=\"{language}\">")), "{path} {accept:?}");
+            assert!(answer.text().contains(&format!("<html lang=\"{language}\"")), "{path} {accept:?}");
         }
     };
     check("/", None, "it").await;

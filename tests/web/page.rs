@@ -3,7 +3,7 @@ use std::time::Instant;
 use super::fixture::{large, minutes_ago, valdora};
 use super::server::start;
 use vedetta::model::network::Language;
-use vedetta::web::page::{fragment, page};
+use vedetta::web::page::{delivery, fragment, page};
 
 #[test]
 fn the_page_answers_who_since_when_which_link_and_whose_job() {
@@ -21,7 +21,7 @@ fn the_page_answers_who_since_when_which_link_and_whose_job() {
         "Senza collegamento: Serrabruna, Vallescura",
         "<b>29,9</b> su 30",
         "Rete simulata",
-        "mai sentito",
+        "mai sentita",
         "la radio non è agganciata",
     ] {
         assert!(text.contains(expected), "lacks {expected:?}");
@@ -47,18 +47,51 @@ fn unknown_is_never_shown_as_zero() {
 
 #[test]
 fn tables_can_be_read_aloud() {
-    let text = page(&valdora().snapshot(), Language::Italian).unwrap();
-    let tables = text.matches("<table").count();
-    assert_eq!(tables, text.matches("<caption>").count());
-    assert!(tables >= 6);
-    assert_eq!(text.matches("<th ").count(), text.matches("scope=\"").count());
-    assert_eq!(text.matches("<h1").count(), 1);
-    let ids: Vec<&str> = text.split(" id=\"").skip(1).map(|t| t.split('"').next().unwrap()).collect();
-    let unique: std::collections::BTreeSet<&&str> = ids.iter().collect();
-    assert_eq!(ids.len(), unique.len(), "an id stands twice: {ids:?}");
-    for target in text.split("href=\"#").skip(1).map(|t| t.split('"').next().unwrap()) {
-        assert!(ids.contains(&target), "#{target} leads nowhere");
+    let snapshot = valdora().snapshot();
+    let mut tables = 0;
+    for text in [page(&snapshot, Language::Italian).unwrap(), delivery(&snapshot, Language::Italian).unwrap()] {
+        tables += text.matches("<table").count();
+        assert_eq!(text.matches("<table").count(), text.matches("<caption>").count());
+        assert_eq!(text.matches("<th ").count(), text.matches("scope=\"").count());
+        assert_eq!(text.matches("<h1").count(), 1);
+        let ids: Vec<&str> = text.split(" id=\"").skip(1).map(|t| t.split('"').next().unwrap()).collect();
+        let unique: std::collections::BTreeSet<&&str> = ids.iter().collect();
+        assert_eq!(ids.len(), unique.len(), "an id stands twice: {ids:?}");
+        for target in text.split("href=\"#").skip(1).map(|t| t.split('"').next().unwrap()) {
+            assert!(ids.contains(&target), "#{target} leads nowhere");
+        }
     }
+    assert!(tables >= 6);
+}
+
+#[test]
+fn trouble_with_data_collection_is_said_first_and_in_short_on_the_main_page() {
+    let snapshot = valdora().snapshot();
+    let main = fragment(&snapshot, Language::Italian).unwrap();
+    let part = &main[main.find("data-part=\"delivery\"").unwrap()..];
+    for expected in
+        ["1 sonda su 3 è in linea", "non in linea", "mai sentita", "connection refused", "href=\"delivery\""]
+    {
+        assert!(part.contains(expected), "{expected} is not in\n{part}");
+    }
+    let text = delivery(&snapshot, Language::Italian).unwrap();
+    let at = |name: &str| text.find(&format!(">{name}<")).unwrap();
+    assert!(at("Serrabruna") < at("Bric della Luna") && at("Roccalba") < at("Bric della Luna"));
+}
+
+#[test]
+fn a_storm_is_told_in_full_only_where_it_is_gravest() {
+    let mut builder = valdora();
+    let subject = builder.incidents[0].subject.clone();
+    for number in 200..240 {
+        builder.incident(number, vedetta::alert::Condition::CapacityBelow, subject.clone(), minutes_ago(5));
+    }
+    let text = page(&builder.snapshot(), Language::Italian).unwrap();
+    assert_eq!(text.matches("<article").count(), 6);
+    for number in 200..240 {
+        assert!(text.contains(&format!("id=\"VED-{number}\"")), "VED-{number} is nowhere");
+    }
+    assert!(text.contains("Altri avvisi aperti ("));
 }
 
 #[test]
@@ -108,7 +141,7 @@ fn called(text: &str) -> vedetta::web::snapshot::Snapshot {
 async fn what_files_and_radios_say_is_never_markup() {
     let harmless = page(&called(&"x".repeat(EVIL.chars().count())), Language::Italian).unwrap();
     let server = start(called(EVIL)).await;
-    for path in ["/", "/fragment", "/?lang=en"] {
+    for path in ["/", "/fragment", "/?lang=en", "/delivery"] {
         let text = server.get(path).await.text().to_owned();
         assert!(text.contains("alert(1)"), "the names are shown");
         assert!(!text.contains("<script>") && !text.contains("<img"), "{path}");

@@ -21,9 +21,9 @@ fn the_terminal_answers_like_the_page() {
     Monteverde                            29,9        30     97,3  verificata      Bric della Luna–Monteverde  AltaRete (example)    06:42         VED-147
     Pianello                            0–97,3        30        —  non misurabile  Castelfiore–Pianello?
 
-    AGENTE           STATO              RITARDO  MANCANTI  RECUPERO  PERSI  DA DATARE  OROLOGIO
+    SONDA            STATO              RITARDO  MANCANTI  RECUPERO  PERSI  DA DATARE  OROLOGIO
     Bric della Luna  in linea             120 s        90      18 s      0          4     0,1 s
-    Roccalba         mai sentito              —         0         —      0          0         —
+    Roccalba         mai sentita              —         0         —      0          0         —
     Serrabruna       non raggiungibile    120 s        90      18 s     12          4    −7,3 s
 
     AVVISO   CHE COSA          DOVE                        STATO   DA QUANDO     OPERATORE                 MBPS  RESIDENTI  CAUSA PROBABILE

@@ -232,6 +232,21 @@ fn a_clock_that_is_wrong() {
 }
 
 #[test]
+fn an_agent_that_refuses_its_part() {
+    let mut run = Run::new();
+    run.minutes(10);
+    none(&run, Condition::PartRefused);
+    run.world.part.in_force = Some(5);
+    run.world.part.refused = Some("line 7: address".to_owned());
+    run.minutes(10);
+    let incident = one(&run, Condition::PartRefused);
+    assert_eq!((incident.severity, incident.detail.said.as_deref()), (Severity::Minor, Some("line 7: address")));
+    run.world.part.refused = None;
+    run.minutes(10);
+    none(&run, Condition::PartRefused);
+}
+
+#[test]
 fn a_capacity_that_was_known_and_no_longer_is() {
     let mut run = Run::new();
     run.minutes(5);

@@ -65,6 +65,7 @@ pub struct World {
     /// `None`: now.
     pub agent_heard: Option<UnixMillis>,
     pub clock_error_ms: Option<i64>,
+    pub part: crate::model::view::PartView,
     pub blind_since: Option<UnixMillis>,
 }
 
@@ -104,6 +105,7 @@ impl World {
             unmeasured: BTreeSet::new(),
             agent_heard: None,
             clock_error_ms: None,
+            part: crate::model::view::PartView::default(),
             blind_since: None,
         }
     }
@@ -404,8 +406,9 @@ impl World {
                 backlog_batches: None,
                 samples: 1,
                 clock_error_ms: self.clock_error_ms,
-                part: crate::model::view::PartView::default(),
+                part: self.part.clone(),
                 certificate_expires_at: None,
+                cloned_at: None,
             };
             view.agents.insert(site("relay"), agent);
         }

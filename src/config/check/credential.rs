@@ -29,7 +29,7 @@ fn is_secret_written(raw: &Raw, name: &str) -> bool {
 }
 
 /// A secret that must be there.
-fn required_secret(raw: &Raw, name: &str, base: &Path, findings: &mut Findings) -> Option<SecretRef> {
+pub fn required_secret(raw: &Raw, name: &str, base: &Path, findings: &mut Findings) -> Option<SecretRef> {
     let secret = secret(raw, name, base, findings);
     if !is_secret_written(raw, name) {
         let wanted = format!("must be given, as {name}_file = \"…\" or {name}_env = \"…\"");

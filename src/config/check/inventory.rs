@@ -255,5 +255,7 @@ fn backup(raw: &Raw, findings: &mut Findings) -> Option<Backup> {
         window_start_minute: start,
         window_end_minute: end,
         size_gigabytes: raw.number("size_gigabytes")?,
+        start_grace: raw.duration("start_grace")?,
+        finish_grace: raw.duration("finish_grace")?,
     })
 }

@@ -2,18 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::credential::{self, path, secret};
+use super::credential::{self, path, required_secret, secret};
 use super::inventory;
 use crate::config::problem::Findings;
 use crate::config::raw::Raw;
+use crate::config::secret::Secret;
 use crate::config::settings::{
     AgentSettings, AlertSettings, ConditionSettings, HubSettings, InfluxSettings, InventoryOf, MailOut, MailSettings,
     MqttSettings, NotifySettings, Quiet, SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
+    WebhookSettings,
 };
 use crate::config::text::{is_loopback, parse_url};
 use crate::model::condition::{Condition, Delivery, Severity};
 use crate::model::network::{Language, SecretRef};
-use crate::model::{NetworkId, SiteId};
+use crate::model::{NetworkId, SiteId, WispId};
 
 /// Ports by IANA's register: secure-mqtt, mqtt, submissions, submission, smtp.
 const PORT_MQTT_TLS: u16 = 8883;
@@ -28,7 +30,7 @@ pub fn hub(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<HubSetting
     let influx = raw.table("influx").and_then(|table| influx(table, base, findings));
     let mail = raw.table("mail").and_then(|table| mail(table, base, findings));
     let web = raw.table("web").and_then(|table| web(table, findings));
-    let notify = raw.table("notify").and_then(|table| notify(table, findings));
+    let notify = raw.table("notify").and_then(|table| notify(table, base, findings));
     Some(HubSettings {
         data_dir: path(raw, "data_dir", base)?,
         mqtt,
@@ -252,7 +254,29 @@ fn thresholds(raw: &Raw, set: &ConditionSettings, findings: &mut Findings) {
     }
 }
 
-fn notify(raw: &Raw, findings: &mut Findings) -> Option<NotifySettings> {
+fn webhook(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<WebhookSettings> {
+    let secret = required_secret(raw, "secret", base, findings);
+    let url = raw.text("url")?;
+    if parse_url(url).is_some_and(|url| !url.secure && !is_loopback(url.host)) {
+        let wanted =
+            "must begin with https://: everyone on the way would read what is told; http:// is for this machine";
+        findings.push(raw.error("url", wanted));
+    }
+    let wisp = raw.text("wisp").map(WispId::parse);
+    if matches!(wisp, Some(Err(_))) {
+        findings.push(raw.error("wisp", "must be the id of an operator of the inventory"));
+    }
+    Some(WebhookSettings {
+        id: raw.text("id")?.to_owned(),
+        url: Secret::new(url),
+        secret: secret?,
+        wisp: wisp.transpose().ok()?,
+        language: inventory::language(raw),
+        ca_file: path(raw, "ca_file", base),
+    })
+}
+
+fn notify(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<NotifySettings> {
     let (work_start_minute, work_end_minute) = (raw.minute_of_day("work_start")?, raw.minute_of_day("work_end")?);
     if work_end_minute <= work_start_minute {
         findings.push(raw.error("work_end", "must be later than work_start"));
@@ -280,5 +304,7 @@ fn notify(raw: &Raw, findings: &mut Findings) -> Option<NotifySettings> {
         },
         digest_minute: raw.minute_of_day("digest_at")?,
         mails_per_hour: u32::try_from(raw.integer("mails_per_hour")?).ok()?,
+        mqtt: raw.boolean("mqtt")?,
+        webhooks: raw.tables("webhook").iter().filter_map(|table| webhook(table, base, findings)).collect(),
     })
 }

@@ -177,6 +177,8 @@ site = "alto"
 start = "22:30"
 end = "06:00"
 size_gigabytes = 1.5
+start_grace = "20m"
+finish_grace = "2h"
 "#;
 
 fn problems(findings: Findings, text: &str) -> Vec<Problem> {
@@ -222,6 +224,8 @@ fn people_and_places_arrive_in_the_model() {
     assert_eq!(network.services["documenti"].from[0].as_str(), "alto");
     let backup = &network.backups["notte"];
     assert_eq!((backup.window_start_minute, backup.window_end_minute, backup.size_gigabytes), (1350, 360, 1.5));
+    let graces = (backup.start_grace, backup.finish_grace);
+    assert_eq!(graces, (std::time::Duration::from_mins(20), std::time::Duration::from_hours(2)));
 }
 
 #[test]

@@ -280,6 +280,18 @@ static BACKUP: Table = Table {
         required("start", Kind::TimeOfDay, "When the window opens, in the network's time zone."),
         required("end", Kind::TimeOfDay, "When it closes; earlier than `start` means on the next day."),
         required("size_gigabytes", Kind::Positive(1_000_000.0), "What one run sends.").unit("GB (10⁹ bytes)"),
+        default(
+            "start_grace",
+            Kind::Duration("1m", "12h"),
+            "\"30m\"",
+            "A job that says when it starts (docs/backups.md) is missed so long after `start`.",
+        ),
+        default(
+            "finish_grace",
+            Kind::Duration("1m", "12h"),
+            "\"30m\"",
+            "One that says when it finishes is missed so long after `end`.",
+        ),
     ],
 };
 

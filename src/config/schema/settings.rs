@@ -129,6 +129,7 @@ pub const CONDITIONS: &[&str] = &[
     "temperature",
     "backup_will_not_finish",
     "clock_wrong",
+    "part_refused",
     "cloned_agent",
     "samples_lost",
 ];
@@ -216,6 +217,36 @@ static ALERT: Table = Table {
     ],
 };
 
+static WEBHOOK: Table = Table {
+    meaning: "A machine, such as an operator's ticket system, that is told of incidents over HTTP \
+              (`docs/ticket-systems.md`).",
+    keys: &[
+        required("id", Kind::Id, "Its name."),
+        required(
+            "url",
+            Kind::Url,
+            "Where requests go: `https`, or `http` to this machine; without user and password. It is never shown.",
+        ),
+        optional(
+            "secret_file",
+            Kind::SecretFile,
+            "see `secret_env`",
+            "File whose only line is the secret that requests are signed with: 24 to 64 bytes in base64, as \
+             `openssl rand -base64 32` makes them.",
+        ),
+        optional("secret_env", Kind::SecretEnv, "see `secret_file`", "Environment variable that holds the secret."),
+        optional("secret", Kind::Refused("secret_file = \"…\" or secret_env = \"…\""), "", ""),
+        optional(
+            "wisp",
+            Kind::Text,
+            "it is told what the staff is told",
+            "Id of an operator of the inventory: it is told what that operator is told.",
+        ),
+        optional("language", Kind::Choice(LANGUAGES), "the operator's, or the network's", "Of the titles in a report."),
+        CA_FILE,
+    ],
+};
+
 static NOTIFY: Table = Table {
     meaning: "When mails go out (`docs/mails.md`). The defaults are meant to be right without tuning; times of day are in \
               the network's time zone.",
@@ -276,6 +307,13 @@ static NOTIFY: Table = Table {
             "20",
             "Further mails to one recipient within an hour become one summary: nothing is lost.",
         ),
+        default(
+            "mqtt",
+            Kind::Boolean,
+            "true",
+            "Whether incidents are published on `vedetta/v1/<network>/_hub/incidents/<operator>/<incident>`.",
+        ),
+        default("webhook", Kind::Tables(&WEBHOOK), "[]", "Machines that are told of incidents over HTTP."),
     ],
 };
 

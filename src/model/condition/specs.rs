@@ -28,7 +28,7 @@ const fn above(
     Some(Threshold { open, close, unit, range, meaning })
 }
 
-pub static SPECS: [Spec; 22] = [
+pub static SPECS: [Spec; 23] = [
     Spec {
         condition: Condition::HubBlind,
         word: "hub_blind",
@@ -331,7 +331,7 @@ pub static SPECS: [Spec; 22] = [
     Spec {
         condition: Condition::CertificateExpiring,
         word: "certificate_expiring",
-        about: About::Service,
+        about: About::AgentOrHub,
         open: hours(1),
         close: minutes(10),
         threshold: Some(Threshold {
@@ -347,9 +347,13 @@ pub static SPECS: [Spec; 22] = [
         tells_operator: false,
         title_it: "Certificato in scadenza",
         title_en: "Certificate expiring",
-        meaning: "The certificate that a service shows ends in less than three weeks.",
-        why: "Automatic renewal happens 30 days before the end; at 21 it has failed for nine days.",
-        to_do: "Renew it, or repair what should have.",
+        meaning: "The certificate by which an agent, or the hub, is known to the broker ends in three weeks or less. \
+                  After its end the broker lets it in no more: an agent then keeps what it measures and sends it once \
+                  it has a new one.",
+        why: "The page names certificates from 30 days before their end; at 21 nobody has acted for nine days. Three \
+              weeks are enough for a visit to a relay.",
+        to_do: "`vedetta broker-files` renews them (docs/broker.md); copy the new file to its machine. No restart: it \
+                is read again.",
     },
     Spec {
         condition: Condition::Temperature,
@@ -379,11 +383,16 @@ pub static SPECS: [Spec; 22] = [
         severity: Severity::Minor,
         delivery: Delivery::AtOnce,
         tells_operator: false,
-        title_it: "Il backup non finirà in tempo",
-        title_en: "Backup will not finish in time",
-        meaning: "A backup job of this size does not fit into its window at the capacity that there is.",
-        why: "Known in the afternoon, it can still be moved.",
-        to_do: "Move or split the job, or repair the link that limits it.",
+        title_it: "Backup a rischio",
+        title_en: "Backup at risk",
+        meaning: "A backup job of this size does not fit into its window at the capacity that there is; or a job that \
+                  says how it goes ([backups.md](backups.md)) has missed its start or its finish, or has failed.",
+        why: "What does not fit is told from ten hours before the window on: then it can still be moved. It is told \
+              only where it is certain: the job would have all of the capacity, and what is not known is not judged. \
+              A start and a finish have a grace of their own in the inventory. What was missed is over when a run \
+              finishes.",
+        to_do: "Move or split the job, or repair the link that limits it; where it did not start or failed, look at \
+                the machine that runs it.",
     },
     Spec {
         condition: Condition::ClockWrong,
@@ -404,6 +413,23 @@ pub static SPECS: [Spec; 22] = [
         to_do: "NTP on the agent's machine.",
     },
     Spec {
+        condition: Condition::PartRefused,
+        word: "part_refused",
+        about: About::Agent,
+        open: minutes(5),
+        close: minutes(5),
+        threshold: None,
+        damping: SLOW,
+        severity: Severity::Minor,
+        delivery: Delivery::Digest,
+        tells_operator: false,
+        title_it: "Inventario rifiutato dalla sonda",
+        title_en: "Agent refuses its inventory",
+        meaning: "An agent refuses its part of the inventory, and says why. It goes on measuring by the part before.",
+        why: "An agent that starts may lack something for a moment.",
+        to_do: "The reason stands in the incident and in the table of agents: often a secret that the hub cannot read.",
+    },
+    Spec {
         condition: Condition::ClonedAgent,
         word: "cloned_agent",
         about: About::Agent,
@@ -416,9 +442,9 @@ pub static SPECS: [Spec; 22] = [
         tells_operator: false,
         title_it: "Sonda doppia",
         title_en: "Cloned agent",
-        meaning: "The same batch number has arrived with another content: two machines write under one name, as after \
-                  copying a disk.",
-        why: "It cannot happen by chance.",
+        meaning: "Two machines write under one name, as after copying a disk: the same batch number has arrived with \
+                  another content, or two runs of the agent take turns within an hour.",
+        why: "Neither happens by chance: a run that has ended does not come back. It closes a day after the last proof.",
         to_do: "Stop one of the two; empty the copy's data directory and give it its own name.",
     },
     Spec {

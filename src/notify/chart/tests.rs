@@ -90,6 +90,18 @@ fn what_was_below_is_marked_and_nothing_else() {
 }
 
 #[test]
+fn what_is_needed_is_a_line_from_edge_to_edge() {
+    let mut with = chart(Some(150.0));
+    with.capacity[10..12].fill(Some(2000));
+    let found = columns(&with.png().unwrap(), INK_REQUIRED);
+    let (first, last) = (x(0.0) as usize, x((SLOTS - 1) as f32) as usize);
+    assert!(found.iter().any(|c| *c <= first + 10) && found.iter().any(|c| *c + 10 >= last), "{found:?}");
+    let mut without = chart(None);
+    without.capacity[10..12].fill(Some(2000));
+    assert!(columns(&without.png().unwrap(), INK_REQUIRED).is_empty());
+}
+
+#[test]
 fn local_hours_stand_below_also_when_the_clock_changes() {
     let hours: Vec<String> = chart(None).hours.into_iter().map(|(_, clock)| clock).collect();
     assert_eq!(hours, ["12:00", "18:00", "00:00", "06:00"]);

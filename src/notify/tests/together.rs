@@ -12,6 +12,7 @@ use crate::alert::desk::{Act, Command, Place};
 use crate::alert::tests::world::{Cap, MINUTE, START, World, bundle, link};
 use crate::config::settings::{AlertSettings, NotifySettings};
 use crate::model::UnixMillis;
+use crate::notify::feed::Entry;
 use crate::notify::records;
 use crate::notify::step::{Step, Teller, restore};
 use crate::store::{Document, DocumentStore, StoreError};
@@ -45,14 +46,15 @@ impl DocumentStore for MemoryStore {
     }
 }
 
-struct Hub {
-    world: World,
+pub(super) struct Hub {
+    pub(super) world: World,
     store: MemoryStore,
     settings: NotifySettings,
     engine: Engine,
-    teller: Teller,
+    pub(super) teller: Teller,
     now: UnixMillis,
     mails: Vec<String>,
+    pub(super) entries: Vec<Entry>,
 }
 
 impl Hub {
@@ -60,11 +62,20 @@ impl Hub {
         Self::with(NotifySettings { rodaggio: Duration::ZERO, ..NotifySettings::default() })
     }
 
-    fn with(settings: NotifySettings) -> Self {
+    pub(super) fn with(settings: NotifySettings) -> Self {
         let store = MemoryStore::default();
         let engine = Self::engine(&store);
         let teller = Teller::restore(&store, START).unwrap();
-        let mut hub = Self { world: World::new(), store, settings, engine, teller, now: START, mails: Vec::new() };
+        let mut hub = Self {
+            world: World::new(),
+            store,
+            settings,
+            engine,
+            teller,
+            now: START,
+            mails: Vec::new(),
+            entries: Vec::new(),
+        };
         hub.step();
         hub
     }
@@ -77,7 +88,9 @@ impl Hub {
     fn restart(&mut self) {
         self.engine = Self::engine(&self.store);
         self.engine.set_network(self.world.own_network());
+        let feeds = std::mem::take(&mut self.teller.feeds);
         self.teller = Teller::restore(&self.store, self.now).unwrap();
+        self.teller.feeds = feeds;
     }
 
     fn step(&mut self) {
@@ -94,10 +107,11 @@ impl Hub {
             sender: Some(&SENDER),
         });
         self.store.put_documents(&written.documents).unwrap();
+        self.entries.extend(written.entries);
         self.mails.extend(written.mails.iter().map(|m| format!("{} {} {}", m.to[0], m.kind.as_str(), m.incident)));
     }
 
-    fn say(&mut self, command: Command) {
+    pub(super) fn say(&mut self, command: Command) {
         let incidents = self.engine.incidents();
         let known = |n| incidents.iter().any(|i| i.number == n);
         let said = self.teller.command(&self.world.own_network(), known, command, "Anna", self.now);
@@ -108,7 +122,7 @@ impl Hub {
         self.mails.iter().filter(|m| m.starts_with(&format!("{to}@")) && m.contains(&format!(" {kind} "))).count()
     }
 
-    fn minutes(&mut self, n: usize, restarts: bool) {
+    pub(super) fn minutes(&mut self, n: usize, restarts: bool) {
         for _ in 0..n {
             self.step();
             if restarts {

@@ -207,6 +207,7 @@ fn unit_text(of: &str, field: &str) -> &'static str {
         Some(Unit::Amps) => "A",
         Some(Unit::Watts) => "W",
         Some(Unit::Meters) => "m",
+        Some(Unit::Degrees) => "°",
         Some(Unit::Bytes) => "B",
         Some(Unit::Count | Unit::Flag | Unit::Index | Unit::Text) | None => "",
     }

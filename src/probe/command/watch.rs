@@ -42,7 +42,10 @@ const FIELDS: [&str; 13] = [
 ];
 /// RSL at both ends of the bar: where links fail, and where receivers are overdriven.
 const BAR_DBM: [f64; 2] = [-90.0, -30.0];
-const BAR_CELLS: usize = 40;
+/// With its ends it fits 40 columns, as everything in the block does: a telephone held upright.
+const BAR_CELLS: usize = 28;
+/// Longer lines are cut at the edge while a block is drawn (DECAWM off and on): one that wrapped would not be drawn over.
+const CUT: [&str; 2] = ["\x1b[?7l", "\x1b[?7h"];
 
 /// How the figures are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +191,8 @@ impl Aim {
     /// The block that is drawn over itself on a terminal.
     fn block(&self, at: MonoMillis, new_best: bool, paint: Paint) -> String {
         let mut out = String::new();
+        // Several radios in full would be taller than a screen of 24 lines, and scroll away instead of being drawn over.
+        let several = self.last.len() > 1;
         for look in &self.last {
             let _ = writeln!(out, "{}  {} s", paint.bold(&name_of(look)), self.secs(at));
             match aimed(look) {
@@ -195,7 +200,11 @@ impl Aim {
                     let state = if look.link_up == Some(false) { "LINK DOWN" } else { "no figure to aim by" };
                     let _ = writeln!(out, "{}", paint.bad(state));
                 }
+                Some(field) if several => out.push_str(&self.aimed_at(look, field, at)),
                 Some(field) => out.push_str(&self.aiming(look, field, at, new_best, paint)),
+            }
+            if several {
+                continue;
             }
             for (field, reading) in look.figures.iter().filter(|(field, _)| Some(*field) != aimed(look)) {
                 let best = self.best(look, field).map(|best| format!("best {}", number(best.value)));
@@ -211,20 +220,11 @@ impl Aim {
         let (Some(now), Some(best)) = (now, self.best(look, field)) else { return String::new() };
         let mut out = String::new();
         let at_best = now >= best.value;
-        for row in big(&format!("{now:.0}")) {
-            let _ = writeln!(out, "  {}", if at_best { paint.good(&row) } else { paint.bold(&row) });
+        for (i, row) in big(&format!("{now:.0}")).iter().enumerate() {
+            let mark = if new_best && i == 2 { format!("   {}", paint.good("NEW BEST")) } else { String::new() };
+            let _ = writeln!(out, "  {}{mark}", if at_best { paint.good(row) } else { paint.bold(row) });
         }
-        let ago = at.since(best.at).as_secs();
-        let mark = if new_best { format!("  {}", paint.good("NEW BEST")) } else { String::new() };
-        let _ = writeln!(
-            out,
-            "  {} {}{}   best {}{}, {ago} s ago{mark}",
-            label(field),
-            number(now),
-            unit(field),
-            number(best.value),
-            unit(field)
-        );
+        out.push_str(&self.aimed_at(look, field, at));
         let cell = |dbm: f64| {
             let share = (dbm - BAR_DBM[0]) / (BAR_DBM[1] - BAR_DBM[0]);
             ((share.clamp(0.0, 1.0) * BAR_CELLS as f64) as usize).min(BAR_CELLS)
@@ -240,6 +240,14 @@ impl Aim {
             let _ = writeln!(out, "  {} {bar} {}", number(BAR_DBM[0]), number(BAR_DBM[1]));
         }
         out
+    }
+
+    /// The figure to aim by in one line.
+    fn aimed_at(&self, look: &Look, field: &'static str, at: MonoMillis) -> String {
+        let now = look.figures.iter().find(|(f, _)| *f == field).and_then(|(_, reading)| reading.get());
+        let (Some(now), Some(best)) = (now, self.best(look, field)) else { return String::new() };
+        let (now, best, ago) = (number(now), number(best.value), at.since(best.at).as_secs());
+        format!("  {} {now}{}  best {best}, {ago} s ago\n", label(field), unit(field))
     }
 
     fn json(&self, at: &str, mono: MonoMillis, new_best: bool) -> Json {
@@ -278,14 +286,9 @@ impl Aim {
                 let now = reading.get().map_or_else(|| "-".to_owned(), |value| number(value) + unit(field));
                 let best = self.best(look, field).map_or_else(String::new, |best| {
                     let ago = at.since(best.at).as_secs();
-                    format!(
-                        "best {}{} at {} s, {ago} s before the end",
-                        number(best.value),
-                        unit(field),
-                        self.secs(best.at)
-                    )
+                    format!("best {}, {ago} s ago", number(best.value))
                 });
-                let _ = writeln!(out, "  {:<14} now {now:>10}   {best}", label(field));
+                let _ = writeln!(out, "  {:<12} {now:>9}  {best}", label(field));
             }
         }
         out
@@ -422,7 +425,8 @@ impl Screen {
                 block.push('\n');
                 let back = if self.lines > 0 { format!("\x1b[{}F\x1b[J", self.lines) } else { String::new() };
                 self.lines = block.lines().count();
-                format!("{bell}{back}{block}")
+                let [cut, wrap] = CUT;
+                format!("{bell}{back}{cut}{block}{wrap}")
             }
         }
     }
@@ -474,7 +478,62 @@ mod tests {
         assert_eq!(aim.plain(MonoMillis(3000), false), "   3 s  RSL -58 dBm (best -55)  SNR - not offered\n");
         let summary = aim.summary(MonoMillis(5000), 7);
         assert!(summary.starts_with("5 s, 3 polls, 0 without an answer, 7 packets\nradio 1\n"), "{summary}");
-        assert!(summary.contains("best -55 dBm at 2 s, 3 s before the end"), "{summary}");
+        assert!(summary.contains("-58 dBm  best -55, 3 s ago\n"), "{summary}");
+    }
+
+    /// What a terminal shows of a text.
+    fn shown(text: &str) -> String {
+        let mut shown = String::new();
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            if c == '\x1b' {
+                chars.by_ref().find(char::is_ascii_alphabetic);
+            } else {
+                shown.push(c);
+            }
+        }
+        shown
+    }
+
+    #[test]
+    fn a_block_fits_forty_columns_and_twenty_four_lines() {
+        let looks = |radios: u8| -> Vec<Look> {
+            let one = |i| Look {
+                tag: "1".into(),
+                peer: Some(format!("0200000000{i:02x}")),
+                link_up: Some(true),
+                figures: FIELDS.iter().map(|field| (*field, Reading::value(-88.0))).collect(),
+            };
+            (0..radios).map(one).collect()
+        };
+        for radios in [1, SHOWN_MAX as u8] {
+            let mut aim = Aim::new(MonoMillis(0));
+            aim.note(looks(radios), MonoMillis(1000));
+            for color in [false, true] {
+                let block = shown(&aim.block(MonoMillis(99_000), true, Paint { color }));
+                assert!(block.lines().count() < 24, "{block}");
+                assert!(block.lines().all(|line| line.chars().count() <= 40), "{block}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_block_is_drawn_over_the_last_one_line_for_line() {
+        let polled = crate::probe::recording::tape::play(&objects(AF60), Manner::default()).unwrap();
+        let clock = crate::runtime::clock::ManualClock::at(polled.at);
+        let style = Style::Redraw { color: true };
+        let mut screen = Screen { style, bell: true, lines: 0, aim: Aim::new(clock.mono()) };
+        let first = screen.after(&Ok(polled.clone()), &*clock);
+        assert!(!first.contains("\x1b[J"), "nothing of ours is there yet");
+        let lines = first.lines().count() - usize::from(!first.ends_with('\n'));
+        let silent = screen.after(&Err(SnmpError::Timeout), &*clock);
+        assert!(silent.starts_with(&format!("\x1b[{lines}F\x1b[J")), "{silent:?}");
+        assert!(shown(&silent).contains("no answer in time"));
+        let mut better = polled;
+        better.radios[0].set("rsl_dbm", Reading::value(-50.0));
+        let best = screen.after(&Ok(better), &*clock);
+        assert!(best.starts_with(&format!("\x07\x1b[{}F\x1b[J", lines + 1)), "{best:?}");
+        assert!(best.contains("NEW BEST") && best.ends_with(CUT[1]), "{best:?}");
     }
 
     #[test]

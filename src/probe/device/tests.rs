@@ -78,6 +78,25 @@ async fn what_was_learnt_is_believed_for_an_hour_and_survives_silence() {
     assert_eq!(poller.session.nexts, 2 * learnt);
 }
 
+#[tokio::test]
+async fn getbulk_is_tried_again_after_a_restart_and_after_a_day() {
+    let clock = clock();
+    let mut poller = Poller::new(Fake::new(AF60), Manner::default());
+    poller.poll(&*clock).await.unwrap();
+    let mut again = async |after, ticks| {
+        clock.advance(after);
+        poller.session.set(UP_TIME, Value::TimeTicks(ticks));
+        poller.poll(&*clock).await.unwrap();
+        poller.session.bulk_again
+    };
+    assert_eq!(again(Duration::from_hours(23), 9_000_000).await, 0, "less than a day is not");
+    assert_eq!(again(Duration::from_mins(61), 9_400_000).await, 1, "a day is enough");
+    assert_eq!(again(Duration::from_hours(2), 9_800_000).await, 1);
+    assert_eq!(again(Duration::from_hours(1), 500).await, 2, "it has restarted, perhaps with another firmware");
+    assert_eq!(again(Duration::from_hours(23), 8_000_000).await, 2, "a day since the restart");
+    assert_eq!(again(Duration::from_hours(2), 8_800_000).await, 3);
+}
+
 #[test]
 fn a_silent_radio_keeps_its_key_fields_with_the_reason() {
     let mut radio = Radio::new("1");

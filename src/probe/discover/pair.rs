@@ -56,6 +56,7 @@ pub fn pair(ends: &[End]) -> Pairs {
     }
     let mut found = Pairs::default();
     let mut named: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let mut doubtful: Vec<(usize, Vec<usize>)> = Vec::new();
     for (i, end) in ends.iter().enumerate() {
         for peer in &end.peers {
             let others: Vec<usize> =
@@ -65,7 +66,7 @@ pub fn pair(ends: &[End]) -> Pairs {
                 // A stranger of a sector is nobody's business; the peer of a link is somebody.
                 [] if end.sector => {}
                 [] => found.undecided.push((i, "its peer is none of the devices found".to_owned())),
-                _ => found.undecided.push((i, format!("{} devices say that they are its peer", others.len()))),
+                _ => doubtful.push((i, others)),
             }
         }
     }
@@ -97,6 +98,14 @@ pub fn pair(ends: &[End]) -> Pairs {
             taken.extend([a, b]);
             let (near, far) = if ends[b].sector && !ends[a].sector { (b, a) } else { (a, b) };
             found.pairs.push(Pair { near, far, by });
+        }
+    }
+    // Two peers of a sector may share an address between their interfaces: other addresses have told them apart.
+    for (i, others) in doubtful {
+        let paired =
+            |other: &usize| found.pairs.iter().any(|p| [(p.near, p.far), (p.far, p.near)].contains(&(i, *other)));
+        if !others.iter().all(paired) {
+            found.undecided.push((i, format!("{} devices say that they are its peer", others.len())));
         }
     }
     by_names(ends, &taken, &mut found);

@@ -1,7 +1,8 @@
-//! DragonWave Horizon Compact and Quantum, and Harmony Enhanced (1.3.6.1.4.1.7262). Levels are in tenths; -99 dBm is
-//! a receiver that hears nothing.
+//! DragonWave Horizon Compact, Compact+, Duo and Quantum, and Harmony Enhanced (1.3.6.1.4.1.7262). Levels are in
+//! tenths; -99 dBm is a receiver that hears nothing.
 //!
-//! Only Quantum reports rates: the MIB has ten thousandths of a Mbps. Where a device has several modems nothing says
+//! Only of Quantum the rates are read: its MIB has ten thousandths of a Mbps. What those of Duo and Compact+ count has
+//! not been seen. Where a device has several modems nothing says
 //! whether they share one link: each is a radio by its number.
 
 use super::{
@@ -14,7 +15,7 @@ use crate::probe::value::{Answers, Oid};
 
 pub static FAMILY: Family = Family {
     profile: "dragonwave",
-    title: "DragonWave Horizon Compact, Quantum, Harmony Enhanced",
+    title: "DragonWave Horizon Compact, Compact+, Duo, Quantum, Harmony Enhanced",
     checked: Checked::Recording,
     duplex: Duplex::Full,
     capacity_min_mbps: 1.0,
@@ -24,7 +25,9 @@ pub static FAMILY: Family = Family {
     capacity_from: "the rates of the modem on Horizon Quantum; none is offered on the others",
     object_ids: &[
         ObjectId::Is(&[1, 3, 6, 1, 4, 1, 7262, 2, 2]),
+        ObjectId::Is(&[1, 3, 6, 1, 4, 1, 7262, 2, 3]),
         ObjectId::Is(&[1, 3, 6, 1, 4, 1, 7262, 2, 4]),
+        ObjectId::Is(&[1, 3, 6, 1, 4, 1, 7262, 2, 5]),
         ObjectId::Under(&[1, 3, 6, 1, 4, 1, 7262, 4]),
     ],
     shared_object_ids: &[],
@@ -34,6 +37,8 @@ pub static FAMILY: Family = Family {
         Table { name: QUANTUM.table, column: &[1, 3, 6, 1, 4, 1, 7262, 2, 4, 5, 2, 1, 1, 3], rows_max: 4 },
         Table { name: HARMONY.table, column: &[1, 3, 6, 1, 4, 1, 7262, 4, 5, 12, 203, 1, 1, 5], rows_max: 4 },
         Table { name: COMPACT.table, column: &[1, 3, 6, 1, 4, 1, 7262, 2, 2, 5, 1, 2, 4], rows_max: 1 },
+        Table { name: DUO.table, column: &[1, 3, 6, 1, 4, 1, 7262, 2, 3, 5, 2, 2, 1, 4], rows_max: 4 },
+        Table { name: COMPACT_PLUS.table, column: &[1, 3, 6, 1, 4, 1, 7262, 2, 5, 4, 2, 1, 1, 3], rows_max: 4 },
     ],
     info: |_| vec![MODEL.into(), FIRMWARE.into(), SYS_DESCR.into()],
     decode_info: |answers, _| Info {
@@ -81,6 +86,21 @@ const COMPACT: Kind = Kind {
     tx_power: &[1, 3, 6, 1, 4, 1, 7262, 2, 2, 5, 1, 3, 2],
     rates: None,
 };
+/// hzIduModemTable and the table of its radios.
+const DUO: Kind = Kind {
+    table: "duo",
+    rsl: &[1, 3, 6, 1, 4, 1, 7262, 2, 3, 5, 2, 2, 1, 4],
+    snr: &[1, 3, 6, 1, 4, 1, 7262, 2, 3, 5, 2, 2, 1, 9],
+    tx_power: &[1, 3, 6, 1, 4, 1, 7262, 2, 3, 5, 4, 1, 1, 10],
+    rates: None,
+};
+const COMPACT_PLUS: Kind = Kind {
+    table: "compact plus",
+    rsl: &[1, 3, 6, 1, 4, 1, 7262, 2, 5, 4, 2, 1, 1, 3],
+    snr: &[1, 3, 6, 1, 4, 1, 7262, 2, 5, 4, 2, 1, 1, 8],
+    tx_power: &[1, 3, 6, 1, 4, 1, 7262, 2, 5, 4, 4, 1, 1, 7],
+    rates: None,
+};
 
 impl Kind {
     fn objects(&self, row: &Row) -> Vec<Oid> {
@@ -90,7 +110,8 @@ impl Kind {
 }
 
 fn modems(rows: &Rows) -> impl Iterator<Item = (&'static Kind, &Row)> {
-    [&QUANTUM, &HARMONY, &COMPACT].into_iter().flat_map(|kind| rows.of(kind.table).iter().map(move |row| (kind, row)))
+    let kinds = [&QUANTUM, &HARMONY, &COMPACT, &DUO, &COMPACT_PLUS];
+    kinds.into_iter().flat_map(|kind| rows.of(kind.table).iter().map(move |row| (kind, row)))
 }
 
 fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {

@@ -222,7 +222,7 @@ mod tests {
             "tx_power_dbm=18",
         ];
         check(&polled.radios[0], &expected);
-        assert_eq!(polled.power["temperature_celsius"], Reading::value(412.0 * 0.1));
+        assert_eq!(polled.power["temperature_celsius"], Reading::value(41.2));
         let polled = poll(&format!("{R5000}{PTP}").replace("5.1.1.5.0 int 1", "5.1.1.5.0 int 2")).await;
         assert_eq!(polled.radios[0].reading("capacity_tx_mbps"), Some(missing("link down")));
     }

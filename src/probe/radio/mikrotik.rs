@@ -4,13 +4,15 @@
 //! The new WiFi package and LTE modems have files of their own. No capacity is reported. It is derived from the PHY
 //! rate, which both directions share, times [`FACTOR`]. All models have one sysObjectID, so the tables that have
 //! rows say what the device is; the order is 60 GHz, station, access point, WiFi package; an LTE modem comes beside
-//! any of them.
+//! any of them. A 60 GHz device whose 5 GHz radio stands by as a station has both: the link's radio is the 60 GHz one,
+//! the other has the number of its interface. Which of them carries the traffic is up to bonding or routes, of which
+//! the MIB says nothing: the throughput of each tells.
 
 use std::collections::BTreeMap;
 
 use super::{
     Checked, Decoded, Family, Info, ONLY_RADIO, ObjectId, Octets, Radio, Rows, SYS_DESCR, Scope, Selection, Station,
-    Table, derived, gate, mikrotik_lte, mikrotik_wifi, unless,
+    Table, carriers, derived, gate, mikrotik_lte, mikrotik_wifi, unless,
 };
 use crate::model::network::Duplex;
 use crate::model::{Missing, Reading};
@@ -158,11 +160,9 @@ fn requests(scope: &Scope<'_>) -> Vec<Oid> {
             if stations.chosen().is_empty() {
                 oids.extend(octets(interface));
             }
+            oids.extend(standing_by(scope).iter().flat_map(station_requests));
         }
-        Part::Station(row) => {
-            oids.extend(cells(STATION_ENTRY, &STATION_COLUMNS, row));
-            oids.extend(octets(row));
-        }
+        Part::Station(row) => oids.extend(station_requests(row)),
         Part::AccessPoint { interfaces, registered } => {
             oids.push(REGISTERED_COUNT.into());
             for station in registered.chosen() {
@@ -181,6 +181,15 @@ fn requests(scope: &Scope<'_>) -> Vec<Oid> {
     oids.extend(mikrotik_lte::requests(scope.rows));
     oids.extend(power_requests(scope.rows));
     oids
+}
+
+/// The 5 GHz stations of a 60 GHz device.
+fn standing_by<'a>(scope: &Scope<'a>) -> &'a [Row] {
+    if scope.sector { &[] } else { scope.rows.of(STATION) }
+}
+
+fn station_requests(row: &Row) -> Vec<Oid> {
+    cells(STATION_ENTRY, &STATION_COLUMNS, row).chain(octets(row)).collect()
 }
 
 /// The access point's interface that the peer is registered on, by the last arc of its row.
@@ -216,7 +225,11 @@ fn gauges(rows: &Rows) -> Vec<(&Row, String)> {
 fn decode(answers: &Answers, scope: &Scope<'_>) -> Decoded {
     let mut decoded = Decoded::default();
     match part(scope) {
-        Part::W60g { interface, stations } => decode_w60g(answers, scope, interface, &stations, &mut decoded),
+        Part::W60g { interface, stations } => {
+            decode_w60g(answers, scope, interface, &stations, &mut decoded);
+            let own_tag = |row| Radio { tag: carriers::tag(row, true), ..station_radio(answers, row) };
+            decoded.radios.extend(standing_by(scope).iter().map(own_tag));
+        }
         Part::Station(row) => decoded.radios.push(station_radio(answers, row)),
         Part::AccessPoint { interfaces, registered } => {
             decode_access_point(answers, scope, interfaces, &registered, &mut decoded);

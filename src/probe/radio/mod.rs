@@ -21,6 +21,7 @@ mod mikrotik_wifi;
 mod nec_ipasolink;
 mod nokia_wavence;
 mod openwrt;
+mod plain;
 mod power_apc;
 mod power_edgepower;
 mod power_ict;
@@ -108,6 +109,13 @@ pub static PROFILES: &[&Family] = &[
     &ignitenet::FAMILY,
     &ericsson_minilink::FAMILY,
     &ericsson_node::FAMILY,
+    &plain::APRISA,
+    &plain::EXALT,
+    &plain::BATS,
+    &plain::PROTEUS,
+    &plain::WIS,
+    &plain::LANCOM,
+    &plain::ALBENTIA,
     &power_ups::FAMILY,
     &power_apc::FAMILY,
     &power_netonix::FAMILY,
@@ -195,6 +203,19 @@ impl Family {
     /// the device.
     pub fn verified(&self) -> bool {
         self.checked == Checked::Recording
+    }
+
+    /// What its answers say. A device that the inventory calls a sector may be read by a family that knows one peer
+    /// only, and tells that one's address: it is left out unless the peer is ours.
+    pub fn read(&self, answers: &Answers, scope: &Scope<'_>) -> Decoded {
+        let mut decoded = (self.decode)(answers, scope);
+        if scope.sector && !scope.everybody {
+            for radio in &mut decoded.radios {
+                let ours = |mac: &String| scope.peers.contains(mac) || scope.peers.contains(&radio.tag);
+                radio.peer = radio.peer.take().filter(ours);
+            }
+        }
+        decoded
     }
 }
 
@@ -569,6 +590,8 @@ pub fn gate(family: &Family, radio: &mut Radio) {
             "sinr_db" => (-23.0, 40.0),
             "tx_power_dbm" => (-40.0, 45.0),
             field if field.ends_with("_percent") => (0.0, 100.0),
+            // An agent that takes a counter for a signed number.
+            field if field.ends_with("_total") || field.ends_with("_count") => (0.0, f64::INFINITY),
             // No terrestrial link is longer: the curve of the Earth ends them before.
             "distance_meters" => (0.0, 300_000.0),
             _ => continue,

@@ -93,13 +93,13 @@ mod tests {
         let polled = poll(APC).await;
         assert_eq!(polled.identity.family.profile, "apc-ups");
         let expected = [
-            ("battery_left_secs", Reading::value(152_200.0 * 0.01)),
+            ("battery_left_secs", Reading::value(1_522.0)),
             ("battery_percent", Reading::value(99.5)),
-            ("battery_volts", Reading::value(409.0 * 0.1)),
-            ("load_percent", Reading::value(378.0 * 0.1)),
+            ("battery_volts", Reading::value(40.9)),
+            ("load_percent", Reading::value(37.8)),
             ("on_battery_flag", Reading::value(0.0)),
-            ("supply_volts", Reading::value(2301.0 * 0.1)),
-            ("temperature_celsius", Reading::value(281.0 * 0.1)),
+            ("supply_volts", Reading::value(230.1)),
+            ("temperature_celsius", Reading::value(28.1)),
         ];
         assert_eq!(polled.power, expected.into());
     }

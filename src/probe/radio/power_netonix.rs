@@ -124,9 +124,9 @@ mod tests {
         let info = Info { model: Some("WS-8-150-DC".into()), firmware: Some("1.5.2".into()) };
         assert_eq!(polled.identity.info, info);
         let expected = [
-            ("supply_amps", Reading::value(9.0 * 0.1)),
-            ("supply_volts", Reading::value(4912.0 * 0.01)),
-            ("supply_watts", Reading::value(412.0 * 0.1)),
+            ("supply_amps", Reading::value(0.9)),
+            ("supply_volts", Reading::value(49.12)),
+            ("supply_watts", Reading::value(41.2)),
             ("temperature_celsius", Reading::value(38.0)),
         ];
         assert_eq!(polled.power, expected.into());

@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(polled.power, expected.into());
         // The same tenths as an integer, should a firmware follow its MIB.
         let polled = poll(&SECOND.replace("str 53.6", "int 536")).await;
-        assert_eq!(polled.power["supply_volts"], Reading::value(536.0 * 0.1));
+        assert_eq!(polled.power["supply_volts"], Reading::value(53.6));
     }
 
     #[tokio::test]
@@ -170,8 +170,8 @@ mod tests {
         let expected = [
             ("battery_volts", Reading::value(26.4)),
             ("supply_amps", Reading::value(-0.1)),
-            ("supply_volts", Reading::value(541.0 * 0.1)),
-            ("temperature_celsius", Reading::value(312.0 * 0.1)),
+            ("supply_volts", Reading::value(54.1)),
+            ("temperature_celsius", Reading::value(31.2)),
         ];
         assert_eq!(polled.power, expected.into());
     }

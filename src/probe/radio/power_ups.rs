@@ -145,7 +145,7 @@ mod tests {
         let expected = [
             ("battery_left_secs", Reading::value(5400.0)),
             ("battery_percent", Reading::value(87.0)),
-            ("battery_volts", Reading::value(546.0 * 0.1)),
+            ("battery_volts", Reading::value(54.6)),
             ("load_percent", Reading::value(31.0)),
             ("on_battery_flag", Reading::value(0.0)),
             ("supply_volts", Reading::value(231.0)),

@@ -180,8 +180,8 @@ mod tests {
             "tx_power_dbm=19",
         ];
         check(&polled.radios[0], &expected);
-        assert_eq!(polled.power["supply_volts"], Reading::value(52_800.0 * 1e-3));
-        assert_eq!(polled.power["temperature_celsius"], Reading::value(315.0 * 0.1));
+        assert_eq!(polled.power["supply_volts"], Reading::value(52.8));
+        assert_eq!(polled.power["temperature_celsius"], Reading::value(31.5));
         // The same objects under the arc of Integra.
         let polled = poll(&INTEGRA.replace("1.1.7.2", "1.1.7.1")).await;
         assert_eq!(polled.radios[0].reading("capacity_rx_mbps").unwrap().get().map(f64::round), Some(475.0));

@@ -1,3 +1,5 @@
+mod answer_path;
+mod bad_input;
 mod cambium;
 mod docs;
 mod files;
@@ -216,6 +218,22 @@ async fn strangers_of_a_sector_are_counted_and_never_named() {
     assert_eq!(polled.radios[0].reading("capacity_tx_mbps"), Some(Reading::Missing(Missing::NotMeasured)));
 }
 
+#[tokio::test]
+async fn a_sector_read_by_a_family_of_one_peer_names_no_stranger() {
+    let fixture = include_str!("fixtures/ubiquiti-airfiber.txt").split_once("---\n").unwrap().0;
+    let (polled, _) = poll_as(fixture, Manner::default()).await;
+    let peer = polled.radios[0].peer.clone().unwrap();
+    let (polled, _) = poll_as(fixture, sector(&["020000000099"])).await;
+    assert!(polled.radios.iter().all(|radio| radio.peer.is_none()), "{:?}", polled.radios);
+    for (mut manner, whose) in [(sector(&[&peer]), "ours"), (sector(&[ONLY_RADIO]), "ours by its radio")] {
+        let (polled, _) = poll_as(fixture, manner.clone()).await;
+        assert_eq!(polled.radios[0].peer.as_ref(), Some(&peer), "{whose}");
+        (manner.peers, manner.everybody) = (BTreeSet::new(), true);
+        let (polled, _) = poll_as(fixture, manner).await;
+        assert_eq!(polled.radios[0].peer.as_ref(), Some(&peer), "a technician asks for everybody");
+    }
+}
+
 const AIRMAX: &str = "
     1.3.6.1.2.1.1.1.0 str Linux 2.6.32.68 mips
     1.3.6.1.2.1.1.2.0 oid 1.3.6.1.4.1.10002.1
@@ -386,6 +404,23 @@ async fn mikrotik_60_ghz_in_the_normal_form() {
     assert_eq!(polled.radios[0].reading("capacity_rx_mbps"), Some(Reading::Missing(Missing::LinkDown)));
 }
 
+#[tokio::test]
+async fn a_60_ghz_device_with_5_ghz_in_reserve_has_both_radios() {
+    let polled = poll(&format!("{ROUTEROS}{W60G}{W60G_STATION}{STATION}")).await;
+    let [main, reserve] = &polled.radios[..] else { panic!("{:?}", polled.radios) };
+    assert_eq!((main.tag.as_str(), main.peer.as_deref()), (ONLY_RADIO, Some("020000000041")));
+    assert_eq!(main.reading("channel_mhz"), Some(Reading::value(58_320.0)));
+    assert_eq!((reserve.tag.as_str(), reserve.peer.as_deref()), ("#23", Some("020000000051")));
+    assert_eq!(reserve.reading("channel_mhz"), Some(Reading::value(5745.0)));
+    assert_eq!(reserve.reading("capacity_tx_mbps"), Some(Reading::known(75.0, Provenance::Derived)));
+    // The 60 GHz link is down in the rain: the other one still is what it was.
+    let rain = W60G_STATION.replace("9.1.2.4 int 1", "9.1.2.4 int 0");
+    let polled = poll(&format!("{ROUTEROS}{W60G}{rain}{STATION}")).await;
+    assert!(polled.radios[0].is_down());
+    assert_eq!(polled.radios[1], *reserve);
+    assert!(packets(&format!("{ROUTEROS}{W60G}{W60G_STATION}{STATION}")).await <= 2);
+}
+
 const STATION: &str = "
     @mt.1.1.1.2.23 gauge 150000000
     @mt.1.1.1.3.23 gauge 90000000
@@ -477,7 +512,7 @@ async fn mikrotik_access_point_of_a_pair_and_of_a_sector() {
 async fn mikrotik_power_by_scalars_and_by_gauges() {
     let old = poll(&format!("{ROUTEROS}@mt.3.8.0 int 237\n@mt.3.10.0 int 330\n@mt.3.12.0 int 0\n")).await;
     let expected = [
-        ("supply_volts", Reading::value(237.0 * 0.1)),
+        ("supply_volts", Reading::value(23.7)),
         ("supply_watts", Reading::Missing(Missing::Sentinel)),
         ("temperature_celsius", Reading::value(33.0)),
     ];
@@ -501,7 +536,7 @@ async fn mikrotik_power_by_scalars_and_by_gauges() {
         @g.4.17 int 2
     ";
     let new = poll(&format!("{ROUTEROS}{gauges}")).await;
-    let expected = [("supply_volts", Reading::value(241.0 * 0.1)), ("temperature_celsius", Reading::value(38.0))];
+    let expected = [("supply_volts", Reading::value(24.1)), ("temperature_celsius", Reading::value(38.0))];
     assert_eq!(new.power, expected.into());
 }
 
@@ -588,7 +623,7 @@ mod any_answer {
             for (i, oid) in (family.requests)(&scope).into_iter().enumerate() {
                 answers.insert(oid, values[i % values.len()].clone());
             }
-            let decoded = (family.decode)(&answers, &scope);
+            let decoded = family.read(&answers, &scope);
             let _ = (family.decode_info)(&answers, &known);
             for radio in &decoded.radios {
                 for (field, reading) in &radio.readings {

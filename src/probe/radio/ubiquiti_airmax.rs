@@ -233,6 +233,7 @@ fn scalar_radio(answers: &Answers, count: Option<f64>) -> Radio {
             }
             radio.set("link_up_flag", Reading::value(1.0));
             radio.set("peers_count", Reading::value(n));
+            add_own(answers, &mut radio);
             return radio;
         }
         Some(_) => radio.set("link_up_flag", Reading::value(1.0)),
@@ -250,8 +251,16 @@ fn sector_radio(answers: &Answers, ours: usize, count: f64) -> Radio {
     let mut radio = Radio::new(SECTOR_RADIO);
     radio.set("peers_count", Reading::value(count));
     radio.set("strangers_count", Reading::value((count - ours as f64).max(0.0)));
+    add_own(answers, &mut radio);
+    radio
+}
+
+/// What an access point says of itself, whoever its peers are.
+fn add_own(answers: &Answers, radio: &mut Radio) {
     radio.set("airtime_percent", answers.reading(&object(&AIRTIME), 0.1));
     radio.set("channel_mhz", unless(answers.reading(&FREQUENCY.into(), 1.0), &[0.0]));
     radio.set("noise_floor_dbm", unless(answers.reading(&object(&NOISE), 1.0), &[0.0]));
-    radio
+    for (field, oid, scale) in SCALARS.iter().filter(|(field, _, _)| !LINK_FIELDS.contains(field)) {
+        radio.set(field, answers.reading(&object(oid), *scale));
+    }
 }

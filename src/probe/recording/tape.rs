@@ -134,6 +134,10 @@ impl<S: SnmpGet> SnmpGet for Taped<S> {
         self.inner.forget();
     }
 
+    fn try_bulk_again(&mut self) {
+        self.inner.try_bulk_again();
+    }
+
     fn counts(&self) -> Counts {
         self.inner.counts()
     }

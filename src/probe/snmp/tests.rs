@@ -222,6 +222,15 @@ async fn a_device_without_bulk_is_found_out_once_and_walked() {
     let speech = first.speech().unwrap();
     assert_eq!(speech.bulk, Some(false));
     assert_eq!(walked(&mut session(&radio, false).recalling(speech), 40).await, 41);
+    // Its new firmware answers: it is walked until GETBULK is tried again, and what is known to work stays known.
+    let updated = Responder::start(table(40), Temper::Honest).await;
+    (first.target, first.client) = (updated.address, None);
+    assert_eq!(walked(&mut first, 40).await, 41);
+    for _ in 0..2 {
+        first.try_bulk_again();
+        assert_eq!(walked(&mut first, 40).await, 7);
+        assert_eq!(first.speech().unwrap().bulk, Some(true));
+    }
     // SNMPv1 has no GETBULK.
     let radio = Responder::start(table(40), Temper::OnlyV1).await;
     assert_eq!(walked(&mut session(&radio, true), 40).await, 41);

@@ -30,7 +30,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Unpacks batches, and adds the tag `wisp`.
+    /// Unpacks batches, and adds the tags `link` and `wisp`.
     pub fn new(batches: &[StoredBatch], wisps: &WispIndex) -> Self {
         let mut page = Self::default();
         for stored in batches {
@@ -53,9 +53,13 @@ impl Page {
                 Ok(line) => {
                     let at = batch.placed(line.at);
                     let line = line.placed(at);
-                    match wisps.wisp_of(&line) {
-                        Some(wisp) => line.write_with(Tag::Wisp, wisp.as_str(), &mut self.text),
-                        None => line.write(&mut self.text),
+                    let link = wisps.link_of(&line).map(|link| (Tag::Link, link.as_str()));
+                    let wisp = wisps.wisp_of(&line).map(|wisp| (Tag::Wisp, wisp.as_str()));
+                    let added: Vec<_> = link.into_iter().chain(wisp).collect();
+                    if added.is_empty() {
+                        line.write(&mut self.text);
+                    } else {
+                        line.write_with(&added, &mut self.text);
                     }
                     self.ends.push(self.text.len());
                 }

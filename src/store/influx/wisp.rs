@@ -1,28 +1,33 @@
-//! Whose a line is: the hub adds the tag `wisp` to what it forwards. `[P]`
+//! Whose a line is: the hub adds the tags `link` and `wisp` to what it forwards. `[P]`
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::model::network::Network;
-use crate::model::{DeviceId, Tag, WispId};
+use crate::model::{DeviceId, LinkId, Tag, WispId};
 use crate::wire::line::Line;
 
-/// The WISPs of links, bundles, backhauls and devices.
+/// The WISPs of links, bundles, backhauls and devices, and the links of devices.
 #[derive(Debug, Clone, Default)]
 pub struct WispIndex {
     links: HashMap<String, WispId>,
     backhauls: HashMap<String, WispId>,
     devices: HashMap<String, WispId>,
+    /// A device to its links, each with the radio that is its end there, where the inventory names one.
+    ends: HashMap<String, Vec<(Option<String>, LinkId)>>,
 }
 
 impl WispIndex {
     /// A device is its WISP's if all its links are; a bundle if all its members are.
     pub fn new(network: &Network) -> Self {
         let mut links: HashMap<String, WispId> = HashMap::new();
+        let mut ends: HashMap<String, Vec<(Option<String>, LinkId)>> = HashMap::new();
         let mut of_device: BTreeMap<&DeviceId, Vec<Option<&WispId>>> = BTreeMap::new();
         for link in network.links.values() {
             links.extend(link.wisp.clone().map(|wisp| (link.id.to_string(), wisp)));
             for device in [&link.near, &link.far] {
                 of_device.entry(device).or_default().push(link.wisp.as_ref());
+                let radio = link.radio_of(device).map(str::to_owned);
+                ends.entry(device.to_string()).or_default().push((radio, link.id.clone()));
             }
         }
         for bundle in network.bundles.values() {
@@ -34,7 +39,22 @@ impl WispIndex {
             .filter_map(|(device, wisps)| Some((device.to_string(), only(wisps.into_iter())?.clone())))
             .collect();
         let backhauls = network.backhauls.values().map(|b| (b.id.to_string(), b.wisp.clone())).collect();
-        Self { links, backhauls, devices }
+        Self { links, backhauls, devices, ends }
+    }
+
+    /// The link that a line without one is about: of a device the only one, else the only one of its radio.
+    pub fn link_of(&self, line: &Line<'_>) -> Option<&LinkId> {
+        if line.tag(Tag::Link).is_some() {
+            return None;
+        }
+        let ends = self.ends.get(line.tag(Tag::Device)?)?;
+        if let [(_, link)] = &ends[..] {
+            return Some(link);
+        }
+        let radio = line.tag(Tag::Radio)?;
+        let mut of_radio = ends.iter().filter(|(end, _)| end.as_deref() == Some(radio));
+        let (_, link) = of_radio.next()?;
+        of_radio.next().is_none().then_some(link)
     }
 
     /// By the line's link, else its backhaul, else its device; `None`: the Union's own, several WISPs', or unknown.
@@ -120,6 +140,27 @@ pub(super) mod tests {
         let line = format!("radio{tags} rsl_dbm=1 5");
         let index = WispIndex::new(&network());
         assert_eq!(index.wisp_of(&Line::parse(&line).unwrap()).map(WispId::as_str), wanted, "{tags}");
+    }
+
+    #[test]
+    fn a_line_of_a_device_is_about_its_link() {
+        let mut network = network();
+        let mut second = link("bd", "b1", "d2", None);
+        second.near_radio = Some("2".to_owned());
+        network.links.insert(second.id.clone(), second);
+        let index = WispIndex::new(&network);
+        let check = |tags: &str, wanted: Option<&str>| {
+            let line = format!("radio{tags} rsl_dbm=1 5");
+            assert_eq!(index.link_of(&Line::parse(&line).unwrap()).map(LinkId::as_str), wanted, "{tags}");
+        };
+        check(",device=a1", Some("ab"));
+        check(",device=a1,radio=7", Some("ab"));
+        check(",device=b1", None);
+        check(",device=b1,radio=1", None);
+        check(",device=b1,radio=2", Some("bd"));
+        check(",device=a1,link=other", None);
+        check(",device=stranger", None);
+        check(",site=a", None);
     }
 
     #[test]

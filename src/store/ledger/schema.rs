@@ -25,7 +25,7 @@ const PAGE_BYTES: i64 = 8192;
 /// `epochs` gives every (agent, epoch) a small number, in order of first appearance. `ranges` says which sequence
 /// numbers were ever stored, adjacent ones merged: it stays when old `batches` go. 64-bit unsigned numbers are kept as
 /// the signed numbers with the same bits.
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE epochs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

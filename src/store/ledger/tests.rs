@@ -140,6 +140,69 @@ fn what_is_no_ledger_is_refused_and_left_alone() {
     assert_eq!(std::fs::read(&foreign).unwrap(), before);
 }
 
+/// A file as format 1 wrote it.
+fn old_ledger(path: &Path) {
+    let conn = Connection::open(path).unwrap();
+    let _: String = conn.pragma_update_and_check(None, "journal_mode", "wal", |r| r.get(0)).unwrap();
+    conn.execute_batch(schema::TABLES).unwrap();
+    conn.execute_batch(&format!(
+        "INSERT INTO meta VALUES ('ledger', '{}');
+         INSERT INTO epochs (agent, epoch, last_received_at) VALUES ('a', 7, 2000);
+         INSERT INTO ranges VALUES (1, 1, 2), (1, 4, 4);
+         INSERT INTO batches (epoch_id, seq, crc, received_at, sent_at, n_samples, packed) VALUES
+            (1, 2, 11, 1000, 900, 3, x'01'), (1, 4, 12, 2000, 1900, 4, x'02');
+         UPDATE totals SET batches = 2, samples = 7, packed_bytes = 2;
+         INSERT INTO documents VALUES ('incident', '1', '{{}}');
+         INSERT INTO sinks VALUES ('influx', 1);
+         PRAGMA application_id = {};
+         PRAGMA user_version = 1;",
+        Uuid::from_u128(5),
+        0x5645_444c
+    ))
+    .unwrap();
+}
+
+#[test]
+fn a_ledger_of_format_1_goes_on_with_all_that_it_had() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("ledger.sqlite");
+    old_ledger(&path);
+    for opening in 0..2 {
+        let ledger = Ledger::open(&path).unwrap();
+        assert_eq!(ranges(&ledger)[0].2[0].0, 1);
+        if opening == 0 {
+            assert_eq!(ranges(&ledger), [("a".to_owned(), 7, vec![(1, 2), (4, 4)])]);
+            assert_eq!(rows(&ledger), [1, 2]);
+            assert_eq!((ledger.stats().unwrap().samples, ledger.documents("incident").unwrap().len()), (7, 1));
+            // What it had is a repeat, what it lacked is new, and its batches are of the time that they say.
+            let again = IncomingBatch { crc: 12, ..batch("a", 7, 4) };
+            assert_eq!(
+                ledger.store(&[again, batch("a", 7, 3)]).unwrap(),
+                [StoreOutcome::Duplicate, StoreOutcome::Stored]
+            );
+            let stored: Vec<_> = ledger.replay_since(UnixMillis(0)).unwrap().map(Result::unwrap).collect();
+            assert_eq!(stored[0].placed(UnixMillis(77)), UnixMillis(77));
+        } else {
+            assert_eq!(ranges(&ledger), [("a".to_owned(), 7, vec![(1, 4)])]);
+        }
+        let format: i64 = locked(&ledger.writer).pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
+        assert_eq!(format, schema::FORMAT);
+    }
+}
+
+#[test]
+fn a_ledger_of_a_newer_format_is_refused_and_left_alone() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("ledger.sqlite");
+    drop(Ledger::open(&path).unwrap());
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", schema::FORMAT + 1).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let refused = Ledger::open(&path).err().unwrap().to_string();
+    assert!(refused.contains("ledger.sqlite") && refused.contains(&format!("{}", schema::FORMAT + 1)), "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    println!("{refused}");
+}
+
 #[test]
 fn a_full_disk_stores_nothing_in_part_and_is_survived() {
     let (_dir, ledger) = ledger();
@@ -252,11 +315,15 @@ fn the_hubs_own_figures_are_batches_of_a_name_of_their_own() {
     assert_eq!(store_one(&ledger, &batch(OWN_AGENT, 0, 9)), StoreOutcome::Conflict);
 }
 
+fn aside(agent: &str, reason: &str, payload: &[u8], at: i64) -> SetAside {
+    SetAside { at: UnixMillis(at), agent: agent.into(), reason: reason.into(), payload: payload.into() }
+}
+
 #[test]
 fn what_is_set_aside_is_bounded_and_the_oldest_go_first() {
     let (_dir, ledger) = ledger();
     for n in 0..=SET_ASIDE_COUNT_MAX {
-        ledger.set_aside("a", &format!("reason {n}"), b"payload", UnixMillis(n as i64)).unwrap();
+        ledger.set_aside(&[aside("a", &format!("reason {n}"), b"payload", n as i64)]).unwrap();
     }
     let stats = ledger.stats().unwrap();
     assert_eq!((stats.set_aside, stats.set_aside_total), (1000, 1001));
@@ -264,9 +331,8 @@ fn what_is_set_aside_is_bounded_and_the_oldest_go_first() {
     assert_eq!((messages[0].reason.as_str(), messages[999].reason.as_str()), ("reason 1000", "reason 1"));
 
     let large = vec![1; 10 * SET_ASIDE_PAYLOAD_MAX];
-    for n in 0..300 {
-        ledger.set_aside("è".repeat(999).as_str(), "è".repeat(999).as_str(), &large, UnixMillis(n)).unwrap();
-    }
+    let all: Vec<_> = (0..300).map(|n| aside(&"è".repeat(999), &"è".repeat(999), &large, n)).collect();
+    ledger.set_aside(&all).unwrap();
     let messages = ledger.set_aside_messages(2000).unwrap();
     assert_eq!(messages.len(), SET_ASIDE_BYTES_MAX / SET_ASIDE_PAYLOAD_MAX);
     assert_eq!(messages[0].payload.len(), SET_ASIDE_PAYLOAD_MAX);
@@ -292,7 +358,7 @@ fn followers_hear_of_new_rows_only() {
     assert!(newest.has_changed().unwrap());
     assert_eq!(*newest.borrow_and_update(), 1);
     store_one(&ledger, &batch("a", 1, 1));
-    ledger.set_aside("a", "reason", b"", UnixMillis(0)).unwrap();
+    ledger.set_aside(&[aside("a", "reason", b"", 0)]).unwrap();
     assert!(!newest.has_changed().unwrap());
 }
 

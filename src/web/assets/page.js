@@ -7,6 +7,7 @@
   const STALE_MS = 45000; // three heartbeats of the event stream without one
   const stale = document.getElementById("stale");
   const language = document.documentElement.lang;
+  const source = document.documentElement.dataset.source; // where this page's parts come from
   let heardAt = Date.now();
   let fetching = false;
   let again = false;
@@ -32,7 +33,7 @@
     const renewed = [...next.querySelectorAll("[data-part]")];
     const names = (list) => list.map((p) => p.dataset.part).join();
     if (names(parts) !== names(renewed)) {
-      document.getElementById("main").replaceChildren(...next.body.childNodes);
+      document.getElementById("main").replaceChildren(...(next.getElementById("main") || next.body).childNodes);
       return;
     }
     parts.forEach((part, i) => {
@@ -45,7 +46,7 @@
     if (fetching) { again = true; return; }
     fetching = true;
     try {
-      const answer = await fetch("fragment?lang=" + encodeURIComponent(language), { cache: "no-store" });
+      const answer = await fetch(source + "?lang=" + encodeURIComponent(language), { cache: "no-store" });
       if (answer.ok) { apply(await answer.text()); heard(); }
     } catch { /* the next event or the fallback tries again; the banner says that nothing comes */ }
     setTimeout(() => {

@@ -171,11 +171,12 @@ pub fn steps(c: &Context<'_>, history: &History) -> Vec<Step> {
     }
     for n in &history.notices {
         let mail = format!("{} → {}", notice_kind(c, n.kind), recipient(c, &n.to));
-        let why: Vec<&str> = n.why.iter().map(|w| reason(c, w)).collect();
+        // That an opening mail was sent because of the opening need not be said.
+        let why: Vec<&str> = n.why.iter().filter(|w| *w != n.kind).map(|w| reason(c, w)).collect();
         let unsent = (!n.sent)
             .then(|| c.pick("non inviata: in rodaggio o non attivo", "not sent: running in, or not switched on"));
         let detail: Vec<&str> = why.into_iter().chain(unsent).collect();
-        push(n.at, if n.sent { "mail" } else { "unsent" }, mail, Some(detail.join(" · ")));
+        push(n.at, if n.sent { "mail" } else { "unsent" }, mail, (!detail.is_empty()).then(|| detail.join(" · ")));
     }
     for entry in &history.case.entries {
         let (what, detail) = said(c, entry);

@@ -35,6 +35,74 @@ pub struct AgentRow {
     pub certificate: Option<String>,
 }
 
+impl AgentRow {
+    /// Whether somebody should look at it.
+    pub fn is_in_trouble(&self) -> bool {
+        let wrong = self.clock_wrong || self.inventory_wrong || self.any_lost || self.certificate.is_some();
+        wrong || self.filling || self.class != "well"
+    }
+}
+
+/// How data collection goes.
+pub struct Collection {
+    pub sentence: String,
+    /// What is wrong: an agent or a part of the system, its class and state, and what is said of it.
+    pub troubles: Vec<Trouble>,
+}
+
+pub struct Trouble {
+    pub name: String,
+    pub class: &'static str,
+    pub state: &'static str,
+    pub detail: Option<String>,
+}
+
+/// A sentence about all agents, and what is in trouble among them and the parts of the system.
+pub fn collection(c: &Context<'_>, agents: &[AgentRow]) -> Collection {
+    let (heard, all) = (agents.iter().filter(|a| a.class == "well").count(), agents.len());
+    let lost: u64 = all_agents(c.snapshot).iter().map(|a| batches_lost(c, a)).sum();
+    let sentence = match (c.language, all) {
+        (Language::Italian, 0) => "Nessuna sonda prevista.".to_owned(),
+        (Language::English, 0) => "No agent is expected.".to_owned(),
+        (Language::Italian, 1) => {
+            (if heard == 1 { "L’unica sonda è in linea" } else { "L’unica sonda non è in linea" }).to_owned()
+        }
+        (Language::English, 1) => {
+            (if heard == 1 { "The only agent is online" } else { "The only agent is not online" }).to_owned()
+        }
+        (Language::Italian, _) if heard == all => format!("Tutte le {all} sonde sono in linea"),
+        (Language::English, _) if heard == all => format!("All {all} agents are online"),
+        (Language::Italian, _) if heard == 1 => format!("1 sonda su {all} è in linea"),
+        (Language::English, _) if heard == 1 => format!("1 of {all} agents is online"),
+        (Language::Italian, _) => format!("{heard} sonde su {all} sono in linea"),
+        (Language::English, _) => format!("{heard} of {all} agents are online"),
+    };
+    let count = figures::count(lost, c.language);
+    let sentence = match (all, lost, c.language) {
+        (0, ..) => sentence,
+        (_, 0, Language::Italian) => format!("{sentence}; nessuna misura è andata persa."),
+        (_, 0, Language::English) => format!("{sentence}; no measurement was lost."),
+        (_, _, Language::Italian) => format!("{sentence}; lotti di misure persi: {count}."),
+        (_, _, Language::English) => format!("{sentence}; batches of measurements lost: {count}."),
+    };
+    let of_agent = |a: &AgentRow| Trouble {
+        name: a.name.clone(),
+        class: a.class,
+        state: a.state,
+        detail: (!a.notes.is_empty()).then(|| a.notes.join("; ")),
+    };
+    let of_part = |p: PartRow| Trouble { name: p.name, class: p.class, state: p.state, detail: p.detail };
+    let agents = agents.iter().filter(|a| a.is_in_trouble()).map(of_agent);
+    Collection {
+        sentence,
+        troubles: agents.chain(parts(c).into_iter().filter(|p| p.class != "well").map(of_part)).collect(),
+    }
+}
+
+fn batches_lost(c: &Context<'_>, a: &AgentView) -> u64 {
+    a.lost_batches.max(c.snapshot.proofs.get(&a.site).map_or(0, |proof| proof.lost_batches))
+}
+
 /// One agent on one day.
 pub struct DayRow {
     pub agent: String,
@@ -68,8 +136,11 @@ pub struct ServiceRow {
     pub response: Option<String>,
 }
 
+/// Those in trouble first.
 pub fn agents(c: &Context<'_>) -> Vec<AgentRow> {
-    all_agents(c.snapshot).iter().map(|a| agent(c, a)).collect()
+    let mut rows: Vec<AgentRow> = all_agents(c.snapshot).iter().map(|a| agent(c, a)).collect();
+    rows.sort_by_key(|row| (row.class == "well", !row.is_in_trouble()));
+    rows
 }
 
 fn agent(c: &Context<'_>, a: &AgentView) -> AgentRow {
@@ -77,7 +148,7 @@ fn agent(c: &Context<'_>, a: &AgentView) -> AgentRow {
     let (class, state) = match a.online {
         Some(true) => ("well", c.pick("in linea", "online")),
         Some(false) => ("down", c.pick("non in linea", "offline")),
-        None => ("unknown", c.pick("mai sentito", "never heard")),
+        None => ("unknown", c.pick("mai sentita", "never heard")),
     };
     let (inventory, inventory_wrong) = inventory(c, &a.part);
     let certificate = certificate(c, a);
@@ -98,8 +169,8 @@ fn agent(c: &Context<'_>, a: &AgentView) -> AgentRow {
         state,
         last_data: a.last_batch_at.map(|t| c.clock.age(t, c.language)),
         backlog: if away { Some(c.w.unknown.to_owned()) } else { a.backlog_batches.map(count) },
-        lost: count(a.lost_batches.max(proof.lost_batches)),
-        any_lost: a.lost_batches.max(proof.lost_batches) > 0,
+        lost: count(batches_lost(c, a)),
+        any_lost: batches_lost(c, a) > 0,
         samples: count(a.samples),
         clock_error: a.clock_error_ms.map(|ms| signed_seconds(c, ms)),
         clock_wrong: a.clock_error_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_ERROR_MS_MAX),

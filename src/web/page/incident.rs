@@ -10,6 +10,8 @@ use crate::model::network::Language;
 
 /// Names on a card before "and so many others".
 const NAMES_MAX: usize = 12;
+/// Incidents shown in full; in a storm the others are lines.
+const CARDS_MAX: usize = 6;
 
 pub struct Card {
     pub token: String,
@@ -45,11 +47,12 @@ pub struct Line {
     pub closed: Option<String>,
 }
 
-/// Open incidents that no other explains, gravest first, then the longest.
-pub fn cards(c: &Context<'_>) -> Vec<Card> {
+/// Open incidents that no other explains, gravest first, then the longest: the first in full, the others by a line.
+pub fn cards(c: &Context<'_>) -> (Vec<Card>, Vec<Line>) {
     let mut open: Vec<&Incident> = c.snapshot.incidents.iter().filter(|i| is_open(i) && !is_explained(c, i)).collect();
     open.sort_by_key(|i| (std::cmp::Reverse(i.severity), i.since, i.number));
-    open.into_iter().map(|i| card(c, i)).collect()
+    let (first, others) = open.split_at(open.len().min(CARDS_MAX));
+    (first.iter().map(|i| card(c, i)).collect(), others.iter().map(|i| line(c, i)).collect())
 }
 
 /// A consequence whose cause is open stands on its cause's card; one whose cause is gone stands alone.
@@ -86,7 +89,7 @@ pub fn line(c: &Context<'_>, i: &Incident) -> Line {
 pub fn name(c: &Context<'_>, i: &Incident) -> String {
     let name = subject_name(c.snapshot, &i.subject);
     match (&i.subject, c.language) {
-        (Subject::Agent(_), Language::Italian) => format!("Agente di {name}"),
+        (Subject::Agent(_), Language::Italian) => format!("Sonda di {name}"),
         (Subject::Agent(_), Language::English) => format!("Agent at {name}"),
         _ => name,
     }

@@ -279,7 +279,7 @@ proptest! {
         for (_, line) in lines(&text) {
             let Ok(line) = line else { continue };
             let mut out = String::new();
-            line.write_with(Tag::Wisp, "w", &mut out);
+            line.write_with(&[(Tag::Wisp, "w")], &mut out);
             let again = Line::parse(out.trim_end_matches('\n'));
             prop_assert_eq!(again.as_ref().ok().and_then(|l| l.tag(Tag::Wisp)), Some("w"), "{:?} -> {:?}", text, out);
         }

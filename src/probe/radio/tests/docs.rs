@@ -16,7 +16,15 @@ radio](adding-a-radio.md). What the names of the figures mean: [metrics](metrics
 - **Verified**: a recording of a real device, with its capacity and its signal level in it, is read right. The figures
   of an unverified family are shown, and open no capacity incident unless the inventory says `trust = true`.
 - **Reported**: the radio says itself what it can carry. **Derived**: made from its modulation rate, by a stated factor.
-- A capacity outside its bounds on a link that is up is *implausible*, which is no value.
+- A capacity outside its bounds on a link that is up is *implausible*, which is no value. Each bound has its source
+  below. Those that name a maker's published figure are from our knowledge of its data sheets and have not been compared
+  with them again; those by a standard, by the highest value that a MIB names, or computed from width and modulation can
+  be checked as they stand. They are generous on purpose: a bound only has to catch a wrong unit or a wrapped counter.
+- The factor of a derived capacity is Ubiquiti's own for airMAX (by its data sheets); where it says \"an engineering
+  figure of this project\" nobody has measured it.
+- Known, and read as `generic` (its Ethernet ports alone): Proxim Tsunami, whose published tables have no index that we
+  could confirm; Deliberant of other trees, sub10, Vubiq, BreezeNET and Tranzeo, of which no object is known. SIAE has
+  alarms of its power supplies in its MIB, and no voltage.
 - Every device has, besides, its Ethernet ports by IF-MIB and its uptime.
 - Where a radio tells its channel width, a ceiling follows from that: width in MHz, times bits of a symbol, times
   polarisations or streams, times 84/64 for radios that count the framing of Ethernet.
@@ -70,7 +78,7 @@ fn yields(family: &Family) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
         for (i, oid) in (family.requests)(&scope).into_iter().enumerate() {
             answers.insert(oid, at(i));
         }
-        let decoded = (family.decode)(&answers, &scope);
+        let decoded = family.read(&answers, &scope);
         for radio in &decoded.radios {
             fields.extend(radio.readings.iter().filter(|(_, r)| tells(r)).map(|(field, _)| *field));
             fields.extend(radio.modulation.iter().map(|_| "modulation"));
@@ -173,7 +181,7 @@ fn page() -> Result<String, std::fmt::Error> {
         let (fields, provenance) = yields(family);
         let checked = match family.checked {
             Checked::Recording => "recording of a real device",
-            Checked::MibText => "MIB text only",
+            Checked::MibText => "MIB text and simulated answers",
         };
         let verified = if family.verified() { "verified" } else { "unverified" };
         let capacity = joined(provenance, "none");
