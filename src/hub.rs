@@ -8,6 +8,7 @@ mod late;
 pub mod lookout;
 mod machines;
 mod proof;
+pub mod roller;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use crate::{notify, web, wire};
 use evaluator::{Evaluator, REPLAY, Replayed};
 use lookout::{Lookout, LookoutParts};
 use machines::Machines;
+use roller::Roller;
 
 /// Batches on their way from the inbox to the picture. When it is full the inbox waits, and MQTT with it.
 const QUEUE_EVENTS_MAX: usize = 256;
@@ -158,9 +160,20 @@ impl HubApp {
             tasks.spawn("outbox", outbox);
             health.push(rx);
         }
+        let (tx, rx) = watch::channel(PartHealth { name: "history", ok: true, ..PartHealth::default() });
+        let roller = Roller {
+            ledger: ledger.clone(),
+            network: network.clone(),
+            poll_interval: settings.poll_interval,
+            clock: clock.clone(),
+            health: tx,
+        };
+        tasks.spawn("history", roller.run(shutdown.clone()));
+        health.push(rx);
         let mut wakes = vec![outbox_wake];
         machines.spawn(&mut tasks, &mqtt, &secrets, &shutdown, &mut wakes, &mut health);
         let web = WebState {
+            ledger: Some(ledger.clone()),
             snapshots: snapshots.subscribe(),
             default_language: settings.web.language,
             public_url: settings.web.public_url.clone(),

@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
 ];
 
 /// Directories and files without I/O, clock, randomness or async.
-const PURE: [&str; 24] = [
+const PURE: [&str; 26] = [
     "src/agent/closing.rs",
     "src/spool/book.rs",
     "src/spool/record.rs",
@@ -43,6 +43,8 @@ const PURE: [&str; 24] = [
     "src/alert",
     "src/wire",
     "src/catalogue.rs",
+    "src/store/rollup.rs",
+    "src/store/rollup",
     "src/probe/radio",
     "src/probe/plan.rs",
     "src/probe/recording.rs",

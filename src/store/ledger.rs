@@ -15,6 +15,7 @@ mod back;
 mod incarnation;
 mod place;
 mod proof;
+mod rolled;
 mod rows;
 mod schema;
 
@@ -30,6 +31,7 @@ use uuid::Uuid;
 use self::incarnation::Incarnation;
 use self::proof::Calendar;
 pub use self::proof::{DAYS_MAX, DeliveryDay, Loss, Observation, Standing};
+pub use self::rolled::{Merged, SERIES_MAX};
 use super::{BatchOrigin, BatchStore, Document, DocumentStore, IncomingBatch, SetAside, StoreError, StoreOutcome};
 use crate::model::{Sample, SiteId, UnixMillis};
 use crate::wire::batch::{CLOCK_FLOOR, gzip};

@@ -2,6 +2,7 @@
 
 pub mod influx;
 pub mod ledger;
+pub mod rollup;
 
 use uuid::Uuid;
 

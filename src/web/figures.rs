@@ -74,7 +74,8 @@ impl LocalClock {
         Self { zone: TimeZone::get(time_zone).unwrap_or(TimeZone::UTC), now }
     }
 
-    fn zoned(&self, at: UnixMillis) -> Zoned {
+    /// The instant in the network's zone.
+    pub fn zoned(&self, at: UnixMillis) -> Zoned {
         // RFC 3339 has neither years before 0 nor after 9999; an instant before 1970 is a clock that was never set.
         Timestamp::from_millisecond(at.0.max(0)).unwrap_or(Timestamp::MAX).to_zoned(self.zone.clone())
     }
@@ -116,25 +117,35 @@ impl LocalClock {
     }
 }
 
+/// `nov`: the month of a day.
+pub fn month(day: jiff::civil::Date, language: Language) -> &'static str {
+    let months = match language {
+        Language::Italian => MONTHS_IT,
+        Language::English => MONTHS_EN,
+    };
+    months.get(usize::from(day.month().unsigned_abs()).saturating_sub(1)).copied().unwrap_or("")
+}
+
+/// `23 nov`.
+pub fn day(day: jiff::civil::Date, language: Language) -> String {
+    format!("{} {}", day.day(), month(day, language))
+}
+
 /// The shortest unmistakable form of `at`, read at `now`, both in one zone.
 pub fn moment(at: jiff::civil::DateTime, now: jiff::civil::DateTime, language: Language) -> String {
     let time = format!("{:02}:{:02}", at.hour(), at.minute());
     if at.date() == now.date() {
         return time;
     }
-    if at.year() == now.year() { format!("{} {} {time}", at.day(), month(at, language)) } else { dated(at, language) }
-}
-
-fn month(at: jiff::civil::DateTime, language: Language) -> &'static str {
-    let months = match language {
-        Language::Italian => MONTHS_IT,
-        Language::English => MONTHS_EN,
-    };
-    months.get(usize::from(at.month().unsigned_abs()).saturating_sub(1)).copied().unwrap_or("")
+    if at.year() == now.year() {
+        format!("{} {} {time}", at.day(), month(at.date(), language))
+    } else {
+        dated(at, language)
+    }
 }
 
 fn dated(at: jiff::civil::DateTime, language: Language) -> String {
-    format!("{} {} {} {:02}:{:02}", at.day(), month(at, language), at.year(), at.hour(), at.minute())
+    format!("{} {} {} {:02}:{:02}", at.day(), month(at.date(), language), at.year(), at.hour(), at.minute())
 }
 
 #[cfg(test)]

@@ -182,7 +182,13 @@ mod tests {
         let (requests, mut asked) = mpsc::channel(16);
         let (_snapshots, snapshots) = watch::channel(Arc::new(snapshot));
         let desk = Desk { requests, token: Secret::new("word"), links, proxies: Vec::new() };
-        let state = WebState { snapshots, default_language: Language::Italian, public_url: None, desk: Some(desk) };
+        let state = WebState {
+            snapshots,
+            default_language: Language::Italian,
+            public_url: None,
+            desk: Some(desk),
+            ledger: None,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let (switch, shutdown) = Shutdown::new();

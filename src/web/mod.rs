@@ -1,6 +1,7 @@
 //! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`], [`forms`] and
 //! [`heartbeat`].
 //!
+//! `/links/ID`, `/backhauls/ID` one link with its charts, `/api/v1/links/ID/series` what they are drawn from,
 //! `/` page, `/delivery` data collection, `/i/…` one incident, `/l/…` the same by an operator's signed link, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
 //!
@@ -23,6 +24,7 @@ pub mod map;
 pub mod metrics;
 pub mod names;
 pub mod page;
+mod series;
 pub mod snapshot;
 pub mod status;
 pub mod summary;
@@ -45,6 +47,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::model::network::Language;
 use crate::runtime::tasks::Shutdown;
+use crate::store::ledger::Ledger;
 use snapshot::Snapshot;
 
 /// Event streams at once: browsers that watch. Beyond it a browser gets 503 and falls back to asking every 10 s.
@@ -68,6 +71,8 @@ pub struct WebState {
     pub public_url: Option<String>,
     /// How changes and histories reach the hub's loop; without it there are none.
     pub desk: Option<desk::Desk>,
+    /// Where charts come from; without it there are none.
+    pub ledger: Option<Arc<Ledger>>,
 }
 
 /// [`WebState`] with what all requests share.
@@ -112,6 +117,10 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
         .route("/fragment", get(fragment))
         .merge(forms)
         .route("/delivery", get(delivery))
+        .route("/links/{id}", get(series::link_page))
+        .route("/backhauls/{id}", get(series::backhaul_page))
+        .route("/api/v1/links/{id}/series", get(series::of_link))
+        .route("/api/v1/backhauls/{id}/series", get(series::of_backhaul))
         .route("/assets/{name}", get(asset))
         .route("/favicon.ico", get(|| asset(Path("icon.svg".to_owned()))))
         .route("/api/v1/status", get(status))

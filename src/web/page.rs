@@ -5,10 +5,12 @@
 
 mod case;
 mod drawing;
+pub mod edge;
 mod fold;
 mod hub;
 mod incident;
 mod link;
+mod plot;
 pub mod sheet;
 mod site;
 

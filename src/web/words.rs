@@ -455,6 +455,7 @@ pub fn part(name: &str, l: Language) -> &str {
         "webhooks" => "Webhook",
         "ledger" => pick(l, "Registro (ledger)", "Ledger"),
         "certificates" => pick(l, "Certificati", "Certificates"),
+        "history" => pick(l, "Andamenti (medie)", "History (averages)"),
         other => other,
     }
 }

@@ -52,7 +52,13 @@ impl Office {
         let web = desk::Desk { requests, token: Secret::new(TOKEN), links: keys.clone(), proxies: Vec::new() };
         let (snapshot, said) = (Arc::new(snapshot), Arc::new(Mutex::new(said)));
         let (tx, snapshots) = watch::channel(snapshot.clone());
-        let state = WebState { snapshots, default_language: Language::Italian, public_url: None, desk: Some(web) };
+        let state = WebState {
+            snapshots,
+            default_language: Language::Italian,
+            public_url: None,
+            desk: Some(web),
+            ledger: None,
+        };
         let (switch, shutdown) = Shutdown::new();
         let mut running = JoinSet::new();
         running.spawn(async move { serve(listener, state, shutdown).await.unwrap() });

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use vedetta::model::network::Language;
 use vedetta::runtime::tasks::{Shutdown, ShutdownSwitch};
+use vedetta::store::ledger::Ledger;
 use vedetta::web::snapshot::Snapshot;
 use vedetta::web::{WebState, serve};
 
@@ -24,6 +25,10 @@ pub async fn start(snapshot: Snapshot) -> Server {
 }
 
 pub async fn start_with(snapshot: Snapshot, public_url: Option<&str>) -> Server {
+    start_all(snapshot, public_url, None).await
+}
+
+pub async fn start_all(snapshot: Snapshot, public_url: Option<&str>, ledger: Option<Arc<Ledger>>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (tx, rx) = watch::channel(Arc::new(snapshot));
@@ -33,6 +38,7 @@ pub async fn start_with(snapshot: Snapshot, public_url: Option<&str>) -> Server 
         default_language: Language::Italian,
         public_url: public_url.map(str::to_owned),
         desk: None,
+        ledger,
     };
     let mut running = tokio::task::JoinSet::new();
     running.spawn(serve(listener, state, shutdown));

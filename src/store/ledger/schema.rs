@@ -11,7 +11,7 @@ use super::super::StoreError;
 use super::incarnation::{self, Incarnation};
 
 /// Format of the tables below (`user_version`).
-pub const FORMAT: i64 = 2;
+pub const FORMAT: i64 = 3;
 /// `application_id`: "VEDL". It tells a ledger from another program's SQLite file.
 const APPLICATION_ID: i64 = 0x5645_444c;
 /// How long one connection waits for the other to finish.
@@ -124,6 +124,31 @@ CREATE TABLE delivery_days (
 ) WITHOUT ROWID;
 ";
 
+/// What format 3 adds: rollups (`store::rollup`), chunks of one time lying together. They begin with the batches that
+/// are there.
+const FROM_2_TO_3: &str = "
+CREATE TABLE rollup_series (
+    id INTEGER PRIMARY KEY,
+    field INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (field, name)
+);
+CREATE TABLE rollups (
+    step INTEGER NOT NULL,
+    chunk INTEGER NOT NULL,
+    series INTEGER NOT NULL,
+    packed BLOB NOT NULL,
+    PRIMARY KEY (step, chunk, series)
+) WITHOUT ROWID;
+CREATE TABLE rollup_cursor (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    last_row INTEGER NOT NULL,
+    own_at INTEGER NOT NULL,
+    own_before INTEGER NOT NULL
+);
+INSERT INTO rollup_cursor VALUES (1, 0, 0, 0);
+";
+
 /// An opened ledger file.
 pub struct Opened {
     pub id: Uuid,
@@ -201,7 +226,10 @@ fn prepare(path: &Path, conn: &mut Connection, found: i64) -> Result<(Uuid, Inca
         } else {
             refuse_other(&tx)?;
         }
-        tx.execute_batch(FROM_1_TO_2)?;
+        if found < 2 {
+            tx.execute_batch(FROM_1_TO_2)?;
+        }
+        tx.execute_batch(FROM_2_TO_3)?;
         tx.pragma_update(None, "user_version", FORMAT)?;
         tx.commit()?;
     }

@@ -75,7 +75,7 @@ pub fn closed(c: &Context<'_>) -> Vec<Line> {
     closed.into_iter().map(|i| line(c, i)).collect()
 }
 
-fn line(c: &Context<'_>, i: &Incident) -> Line {
+pub fn line(c: &Context<'_>, i: &Incident) -> Line {
     Line {
         token: (i.number > 0).then(|| i.token()),
         number: i.number,

@@ -12,6 +12,8 @@ use crate::model::{EdgeId, Reading};
 
 pub struct Row {
     pub anchor: String,
+    /// Its own page.
+    pub href: String,
     pub id: String,
     pub name: String,
     pub wisp: String,
@@ -51,6 +53,13 @@ pub struct EndCell {
     pub detail: String,
     /// The level is well under what is usual.
     pub weak: bool,
+}
+
+impl Row {
+    /// Downstream, then upstream.
+    pub fn ways(&self) -> [&DirectionCell; 2] {
+        [&self.downstream, &self.upstream]
+    }
 }
 
 /// A level this much under its usual median is marked: what a 99.9 % fade margin is made for starts here, and
@@ -137,13 +146,14 @@ fn by_trouble<'a>(c: &Context<'_>, edges: impl Iterator<Item = &'a LinkView>) ->
     edges.into_iter().map(|(_, _, e)| e).collect()
 }
 
-fn row(c: &Context<'_>, link: &LinkView, member: bool) -> Row {
+pub fn row(c: &Context<'_>, link: &LinkView, member: bool) -> Row {
     let network = &c.snapshot.network;
     let health = health(link);
     let (down, up) = downstream_upstream(link);
     let (down_to, up_to) = heads(c, link);
     Row {
         anchor: edge_anchor(&link.id),
+        href: href(&link.id),
         id: link.id.to_string(),
         name: names::edge(network, &c.snapshot.view, &link.id),
         wisp: link.wisp.as_ref().map_or(c.w.own_network, |w| names::wisp(network, w)).to_owned(),
@@ -157,6 +167,12 @@ fn row(c: &Context<'_>, link: &LinkView, member: bool) -> Row {
         serves: figures::count(link.behind.len() as u64, c.language),
         untrusted: !link.trusted,
     }
+}
+
+/// Address of an edge's page, from the main page.
+pub fn href(id: &EdgeId) -> String {
+    let place = if matches!(id, EdgeId::Backhaul(_)) { "backhauls" } else { "links" };
+    format!("{place}/{id}")
 }
 
 /// Where the two directions lead: downstream, upstream.

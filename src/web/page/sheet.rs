@@ -36,18 +36,18 @@ pub struct Typed {
 }
 
 /// What all such pages have: language, network, assets.
-struct Frame<'a> {
-    w: &'static Words,
-    italian: bool,
-    network: &'a str,
-    time_zone: &'a str,
-    version: &'a str,
-    assets: &'static str,
-    simulated: bool,
+pub(super) struct Frame<'a> {
+    pub(super) w: &'static Words,
+    pub(super) italian: bool,
+    pub(super) network: &'a str,
+    pub(super) time_zone: &'a str,
+    pub(super) version: &'a str,
+    pub(super) assets: &'static str,
+    pub(super) simulated: bool,
 }
 
 impl<'a> Frame<'a> {
-    fn new(snapshot: &'a Snapshot, language: Language) -> Self {
+    pub(super) fn new(snapshot: &'a Snapshot, language: Language) -> Self {
         Self {
             w: Words::of(language),
             italian: language == Language::Italian,
@@ -59,7 +59,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    fn t<'t>(&self, italian: &'t str, english: &'t str) -> &'t str {
+    pub(super) fn t<'t>(&self, italian: &'t str, english: &'t str) -> &'t str {
         if self.italian { italian } else { english }
     }
 }
