@@ -11,7 +11,7 @@ fn oid(text: &str) -> Oid {
 fn session(responder: &Responder, v1: bool) -> Session {
     let community = Secret::new("public");
     let access = if v1 { Access::V1 { community } } else { Access::V2c { community } };
-    Session::new(responder.address, access, Duration::from_millis(300))
+    Session::new(responder.address, access, Duration::from_secs(1))
 }
 
 /// Some objects that are there, and two that are not.
