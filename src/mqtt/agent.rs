@@ -148,7 +148,10 @@ pub async fn run(
 /// What of an agent's state its hub should hear of within a minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Notable {
+    /// More than the window: it is told of once a minute.
     backlog: bool,
+    /// More than what two polls leave under way: a hub that was told of some hears that they are gone.
+    waiting: bool,
     /// Evicted, damaged and dropped batches.
     troubles: [u64; 3],
     clock: Option<ClockQuality>,
@@ -158,8 +161,8 @@ impl Notable {
     fn of(state: &AgentState) -> Self {
         let spool = state.spool.as_ref();
         Self {
-            // Less is what is under way anyway.
             backlog: spool.is_some_and(|s| s.batches > WINDOW as u64),
+            waiting: spool.is_some_and(|s| s.batches > 2),
             troubles: spool.map_or([0; 3], |s| [s.evicted_batches, s.corrupt_records, s.dropped_batches]),
             clock: state.clock,
         }

@@ -490,8 +490,14 @@ impl Story<'_> {
             (Condition::LinkDown, false) => format!(", {below} of it known to be down"),
             (Condition::OnStandby, true) => format!(", di cui {below} accertati sulla riserva"),
             (Condition::OnStandby, false) => format!(", {below} of it known to be on the backup"),
-            (_, true) => format!(", di cui {below} sotto il minimo"),
-            (_, false) => format!(", {below} of it below the minimum"),
+            (Condition::CapacityBelow | Condition::SiteBelowTarget, true) => {
+                format!(", di cui {below} sotto il minimo")
+            }
+            (Condition::CapacityBelow | Condition::SiteBelowTarget, false) => {
+                format!(", {below} of it below the minimum")
+            }
+            // Of other conditions the rest is their own hold time, and "the minimum" is nothing that they know.
+            _ => String::new(),
         };
         format!("{} {whole} ({span}){known}.", bold(self.pick("Durata:", "Duration:")))
     }

@@ -463,6 +463,64 @@ fn other_incidents_read_well_too() {
     }
 }
 
+/// Of no link: told to the staff alone.
+fn unlinked(condition: Condition, subject: Subject, detail: Detail) -> Incident {
+    let mut made = incident(condition, link());
+    (made.subject, made.wisp, made.required_mbps) = (subject, None, None);
+    (made.sites, made.sites_below, made.residents) = (Vec::new(), Vec::new(), 0);
+    made.detail = Detail { announced: true, ..detail };
+    made
+}
+
+fn night(id: &BackupId) -> Backup {
+    Backup {
+        id: id.clone(),
+        name: "Copia notturna di Bossolasco".into(),
+        site: site_id("bossolasco"),
+        window_start_minute: 22 * 60,
+        window_end_minute: 5 * 60,
+        size_gigabytes: 120.0,
+        start_grace: std::time::Duration::from_mins(30),
+        finish_grace: std::time::Duration::from_mins(30),
+    }
+}
+
+#[test]
+fn what_the_staff_alone_hear_of_reads_well() {
+    let job = BackupId::parse("bossolasco-notte").unwrap();
+    let agent = || Subject::Agent(site_id("bossolasco"));
+    let of_backup = |trouble| {
+        let detail = Detail { backup: Some(trouble), ..Detail::default() };
+        unlinked(Condition::BackupWillNotFinish, Subject::Backup(job.clone()), detail)
+    };
+    let mut narrow = with_mbps(of_backup(BackupTrouble::DoesNotFit), 12.5);
+    narrow.required_mbps = Some(38.0);
+    let days = Detail { value: Some(12.0), value_worst: Some(12.0), limit: Some(30.0), ..Detail::default() };
+    let cases = [
+        ("backup-too-narrow", narrow),
+        ("backup-not-finished", of_backup(BackupTrouble::NotFinished)),
+        ("certificate", unlinked(Condition::CertificateExpiring, agent(), days)),
+        ("cloned", unlinked(Condition::ClonedAgent, agent(), Detail::default())),
+    ];
+    for language in [Language::Italian, Language::English] {
+        let mut network = network(language);
+        network.backups.insert(job.clone(), night(&job));
+        for (name, incident) in &cases {
+            let (staff, code) = (Recipient::Staff(0), language.code());
+            let now = incident.opened_at.unwrap();
+            let opened = render(&network, incident, &staff, NoticeKind::Opened, now, &SENDER).unwrap();
+            golden(&format!("{name}-staff-opened-{code}.txt"), &shown(&opened));
+            seen(&format!("{name}-staff-opened-{code}"), &opened);
+            let mut over = closed(incident.clone());
+            over.measured_mbps = incident.measured_mbps.map(|_| 74.0);
+            let closed = render(&network, &over, &staff, NoticeKind::Closed, over.closed_at.unwrap(), &SENDER).unwrap();
+            golden(&format!("{name}-staff-closed-{code}.txt"), &shown(&closed));
+            assert_eq!(opened.subject, closed.subject);
+            assert!(opened.text.lines().count() <= 30 && opened.subject.chars().count() <= 90, "{}", opened.subject);
+        }
+    }
+}
+
 #[test]
 fn without_a_public_address_there_are_no_links() {
     let network = network(Language::Italian);

@@ -192,6 +192,11 @@ impl Mosquitto {
         self.server = Some(server.listening(self.addr, || std::fs::read_to_string(&log_file).unwrap_or_default()));
     }
 
+    /// What it has said since it was started.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
     /// Lets it neither read nor write, nor end: SIGSTOP.
     pub fn signal(&self, name: &str) {
         self.server.as_ref().expect("a broker that runs").signal(name);
