@@ -58,6 +58,9 @@ fn inventory() -> String {
             "[[site]]\nid = \"{id}\"\nname = \"{name}\"\nkind = \"municipality\"\nlat = 44.{n}1\nlon = 8.05\nresidents = 100\nagent = {agent}"
         );
     }
+    text.push_str(
+        "[[backup]]\nid = \"notte\"\nname = \"Copia notturna\"\nsite = \"colle\"\nstart = \"22:30\"\nend = \"05:00\"\nsize_gigabytes = 9\n",
+    );
     text.push_str("[[credential]]\nid = \"radios\"\nversion = \"v2c\"\ncommunity_env = \"VEDETTA_TEST_COMMUNITY\"\n");
     for (n, (near, far)) in [("colle", "valle"), ("monte", "piano")].iter().enumerate() {
         for (end, site) in [(0, near), (1, far)] {
@@ -430,4 +433,26 @@ fn the_command_line_talks_to_a_hub_that_runs() {
     assert!(fs::read_to_string(hub.dir.path().join("log")).unwrap().contains("rodaggio (running in) until"));
     assert!(hub.process.interrupt().success());
     hub.says(&["incidents"], 1, "http://127.0.0.1");
+}
+
+/// A backup script calls the address that `vedetta backups` prints; whoever has not got it is not heard.
+#[test]
+fn a_backup_says_when_it_starts_and_ends() {
+    let hub = Hub::start("0s");
+    let job = || hub.json(&["backups", "--json"])["backups"][0].clone();
+    let before = job();
+    assert_eq!((&before["job"], &before["started_at"]), (&"notte".into(), &Value::Null), "{before}");
+    let address = before["address"].as_str().unwrap();
+    let path = address.strip_prefix(&format!("http://127.0.0.1:{}", hub.port)).unwrap();
+    assert_eq!(hub.ask("POST", &format!("{path}0/start"), &[], "").0, 404);
+    assert_eq!(hub.get(path).0, 200);
+    assert!(job()["started_at"].is_null(), "looking changes nothing");
+    for word in ["start", "fail", "start", "finish"] {
+        let (status, _, said) = hub.ask("POST", &format!("{path}/{word}"), &[], "");
+        assert_eq!((status, said.as_str()), (200, "ok\n"), "{word}");
+    }
+    let spoke = |after: &Value| ["started_at", "failed_at", "finished_at"].iter().all(|key| after[key].is_string());
+    wait_for("all three words in the list", || Some(job()).filter(spoke));
+    hub.says(&["backups"], 0, "Copia notturna");
+    hub.says(&["backups", "--token-file", "/nowhere"], 1, "/nowhere");
 }

@@ -27,7 +27,7 @@ fn vedetta() -> Command {
 fn inventory(links: &[&str], snmp_port: u16) -> String {
     let mut text = format!(
         "hub = {{ site = \"poggio\" }}\n[network]\nid = \"{NETWORK}\"\nname = \"Flotta\"\nlanguage = \"en\"\n\
-         [[wisp]]\nid = \"colli\"\nname = \"Colli\"\nemail = [\"noc@colli.example\"]\n\
+         [[wisp]]\nid = \"colli\"\nname = \"Colli\"\nemail = [\"noc@colli.example\"]\nattach_json = true\n\
          [[credential]]\nid = \"radios\"\nversion = \"v2c\"\ncommunity_env = \"{SECRET_ENV}\"\n"
     );
     for (n, site) in ["poggio", "serra"].into_iter().enumerate() {
@@ -365,7 +365,9 @@ fn a_link_that_goes_down_is_mailed_when_its_hold_ends() {
         fs::read_dir(maildir.join("new")).ok()?.next().map(|entry| entry.unwrap().path())
     });
     let text = fs::read_to_string(&mail).unwrap();
-    assert!(text.contains("To: noc@colli.example"), "{text}");
+    for needed in ["To: noc@colli.example", "Content-Type: application/json"] {
+        assert!(text.contains(needed), "{needed} is not in\n{text}");
+    }
     fleet.stop_hub();
     let ledger = rusqlite::Connection::open(fleet.path("hub/ledger.sqlite")).unwrap();
     let body: String =

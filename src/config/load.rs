@@ -10,8 +10,8 @@ use super::check;
 use super::problem::{Finding, Findings, Problem, Severity, near_miss};
 use super::schema::FileKind;
 use super::settings::{AgentSettings, HubSettings, InventoryOf};
-use crate::model::SiteId;
 use crate::model::network::Network;
+use crate::model::{SiteId, WispId};
 
 /// Largest file read, in bytes: a network of ten thousand links takes a tenth of it.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -111,6 +111,7 @@ pub fn check_files(paths: &[PathBuf]) -> CheckReport {
     let mut report = CheckReport::default();
     let mut inventories = Vec::new();
     let mut agents = Vec::new();
+    let mut hubs = Vec::new();
     for path in paths {
         let text = match read_text(path) {
             Ok(text) => text,
@@ -129,7 +130,15 @@ pub fn check_files(paths: &[PathBuf]) -> CheckReport {
             FileKind::Agent => report.take(loaded(path, &text, check::agent), |settings| {
                 agents.push((path.clone(), text.clone(), settings));
             }),
-            FileKind::Hub => report.take(loaded(path, &text, check::hub), |_| {}),
+            FileKind::Hub => report.take(loaded(path, &text, check::hub), |settings| {
+                hubs.push((path.clone(), text.clone(), settings));
+            }),
+        }
+    }
+    // A hub's inventory is named when it is started; with several nobody knows which.
+    if let [(_, network)] = &inventories[..] {
+        for (path, text, settings) in hubs {
+            report.problems.extend(hub_in_network(&path, &text, &settings, network));
         }
     }
     for (path, text, settings) in agents {
@@ -167,6 +176,25 @@ fn agent_in_network(path: &Path, text: &str, agent: &SiteId, network: &Network) 
         Some(site) if site.agent => {}
         Some(_) => findings.push(error(format!("this site of network \"{}\" has no agent = true", network.id))),
         None => findings.push(error(format!("network \"{}\" has no such site", network.id)).near(near)),
+    }
+    findings.into_problems(path, text)
+}
+
+/// Operators that webhooks are for.
+fn hub_in_network(path: &Path, text: &str, settings: &HubSettings, network: &Network) -> Vec<Problem> {
+    let mut findings = Findings::default();
+    let table = DeTable::parse_recoverable(text).0;
+    let written = table.get_ref().get("notify").and_then(|notify| notify.get_ref().get("webhook"));
+    for (n, webhook) in settings.notify.webhooks.iter().enumerate() {
+        let Some(wisp) = webhook.wisp.as_ref().filter(|wisp| !network.wisps.contains_key(wisp.as_str())) else {
+            continue;
+        };
+        let value = written.and_then(|all| all.get_ref().get(n)).and_then(|one| one.get_ref().get("wisp"));
+        let near = near_miss(wisp.as_str(), network.wisps.keys().map(WispId::as_str)).map(|id| format!("\"{id}\""));
+        let at = value.map_or(0, |value| value.span().start);
+        let wanted = format!("network \"{}\" has no such operator", network.id);
+        let key = format!("webhook \"{}\": wisp", webhook.id);
+        findings.push(Finding::error(at, &key, wanted).found(format!("\"{wisp}\"")).near(near));
     }
     findings.into_problems(path, text)
 }
@@ -300,6 +328,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = written(&dir, "big.toml", vec![b'#'; FILE_BYTES_MAX as usize + 1]);
         assert_eq!(said(&check_files(&[path]), &dir), ["big.toml: error: is larger than 16 MiB"]);
+    }
+
+    #[test]
+    fn a_webhook_must_be_for_an_operator_of_the_network() {
+        let dir = tempfile::tempdir().unwrap();
+        let wisp = "[[wisp]]\nid = \"colli\"\nname = \"Colli\"\nemail = [\"noc@colli.example\"]\n";
+        let network = written(&dir, "network.toml", format!("{INVENTORY}{wisp}"));
+        let webhook = |id: &str, wisp: &str| {
+            format!(
+                "[[notify.webhook]]\nid = \"{id}\"\nurl = \"https://tickets.example/\"\nsecret_env = \"S\"\nwisp = \"{wisp}\"\n"
+            )
+        };
+        let hub = written(&dir, "hub.toml", webhook("a", "colli") + &webhook("b", "coli"));
+        assert_eq!(
+            said(&check_files(&[hub, network]), &dir),
+            [
+                "hub.toml:10:8: error: webhook \"b\": wisp = \"coli\": network \"prova\" has no such operator (did you mean \
+              \"colli\"?)"
+            ]
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::evaluator::{Evaluated, Evaluator, Heard};
 use super::proof::ProofKeeper;
 use super::{charts, derived};
-use crate::alert::desk::Command;
+use crate::alert::desk::{Command, Touched};
 use crate::alert::signed::LinkKeys;
 use crate::alert::{Incident, IncidentState};
 use crate::config::settings::HubSettings;
@@ -93,7 +93,11 @@ impl Lookout {
                     Some(event) => self.take(event),
                     None => return Ok(()),
                 },
-                Some(request) = self.parts.desk.recv() => self.answer(request).await,
+                Some(request) = self.parts.desk.recv() => if self.answer(request).await {
+                    // Whoever changed something looks whether it was.
+                    let soon = Instant::now() + LOOK_PAUSE;
+                    due = Some(due.map_or(soon, |at: Instant| at.min(soon)));
+                },
                 _ = tick.tick() => due = self.look().await,
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     due = self.look().await;
@@ -227,14 +231,17 @@ impl Lookout {
     }
 
     /// Applies what somebody said, writes it down, and answers only then.
-    async fn answer(&mut self, request: DeskRequest) {
+    /// Whether the picture is another for it.
+    async fn answer(&mut self, request: DeskRequest) -> bool {
         let now = self.parts.clock.now();
+        let mut changed = false;
         match request {
             DeskRequest::Command { command, by, reply } => {
                 let known = self.known(&command).await;
                 let done = self.evaluator.command(|_| known, command, &by, now);
                 let answer = match done {
                     Ok((touched, documents)) => {
+                        changed = touched != Touched::Nothing;
                         self.memory.unsaved.extend(documents);
                         self.save().await;
                         if self.memory.unsaved.is_empty() { Ok(touched) } else { Err(DeskError::NotWritten) }
@@ -251,6 +258,7 @@ impl Lookout {
                 let _ = reply.send((self.evaluator.teller.desk.clone(), self.parts.settings.notify.rodaggio));
             }
         }
+        changed
     }
 
     /// Whether there is the incident that a command is about; those that are long over are in the ledger.

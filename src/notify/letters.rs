@@ -1,6 +1,8 @@
 //! Mails about several incidents, or about none: summaries, the morning's digest, the running-in, refused addresses.
 //! `[P]`
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 
 use super::blocks::{Block, bold, clean};
@@ -296,10 +298,21 @@ fn name(letter: &Letter<'_>, key: &str) -> String {
     }
 }
 
+/// The names of webhooks, each once.
+fn hooks_of(addresses: &[String]) -> String {
+    let names: BTreeSet<&str> = addresses.iter().map(|a| a.trim_start_matches("webhook:")).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
 /// Addresses that a mail server refused for good.
 pub fn undeliverable(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block>) {
+    let is_machine = |r: &super::log::Refused| r.address.starts_with("webhook:");
+    let machines = notice.refused.iter().any(is_machine);
+    let only_machines = notice.refused.iter().all(is_machine);
     let addresses: Vec<String> = notice.refused.iter().map(|r| clean(&r.address)).collect();
     let subject = match (addresses.as_slice(), letter.italian()) {
+        (all, true) if only_machines => format!("[VED] Webhook: segnalazioni rifiutate da {}", hooks_of(all)),
+        (all, false) if only_machines => format!("[VED] Webhook: reports refused by {}", hooks_of(all)),
         ([one], true) => format!("[VED] Indirizzo rifiutato: {one}"),
         ([one], false) => format!("[VED] Address refused: {one}"),
         (many, true) => format!("[VED] {} indirizzi rifiutati", many.len()),
@@ -314,8 +327,6 @@ pub fn undeliverable(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block
         let answer = letter.pick("risposta del server:", "the server said:");
         format!("{}{about}, {answer} {}", bold(&r.address), clean(r.why.trim_start_matches("refused: ")))
     };
-    let is_machine = |r: &super::log::Refused| r.address.starts_with("webhook:");
-    let machines = notice.refused.iter().any(is_machine);
     let hooks = letter.pick(
         "Un webhook ha rifiutato un avviso: al sistema dell’operatore quell’avviso manca. Controllate indirizzo e \
          segreto (vedetta notify --test).",
@@ -326,7 +337,6 @@ pub fn undeliverable(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block
         "Verificate l’indirizzo con l’operatore e correggetelo nell’inventario; nel frattempo avvisate per telefono.",
         "Check the address with the operator and correct it in the inventory; until then, call.",
     );
-    let only_machines = notice.refused.iter().all(is_machine);
     let mut blocks = vec![Block::Para(letter.pick("Buongiorno,", "Hello,").into())];
     blocks.extend((!only_machines).then(|| Block::Para(intro.into())));
     blocks.push(letter.list(notice.refused.iter().map(of).collect()));
