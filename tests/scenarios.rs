@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use vedetta::model::Condition;
 use vedetta::rehearsal::{self, Given, Scenario, Transcript};
 
 /// At least so many are shipped.
@@ -45,6 +46,13 @@ fn every_shipped_scenario_goes_as_expected() {
         let played = rehearsal::play(file, &Given::default());
         if played.is_well() { Vec::new() } else { vec![rehearsal::render(&[played], false)] }
     });
+}
+
+#[test]
+fn every_condition_has_a_scenario() {
+    let texts: String = shipped().iter().map(|file| std::fs::read_to_string(file).expect("a scenario")).collect();
+    let missing: Vec<_> = Condition::ALL.iter().map(|c| c.as_str()).filter(|word| !texts.contains(word)).collect();
+    assert!(missing.is_empty(), "nothing shows {missing:?}");
 }
 
 /// What people got: when, who, what kind, about what, in which words.

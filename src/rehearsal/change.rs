@@ -55,6 +55,8 @@ pub enum Change {
     AgentCertificate(SiteId, Duration),
     /// Whether another machine writes under its name.
     AgentCloned(SiteId, bool),
+    /// It refuses its part of the inventory.
+    AgentRefuses(SiteId, bool),
     HubCertificate(Duration),
     Backup(BackupId, BackupWord),
     HubHears(bool),
@@ -90,6 +92,7 @@ impl Change {
             Self::AgentLate(id, _) => Self::AgentLate(id, Duration::ZERO),
             Self::AgentClock(id, _) => Self::AgentClock(id, 0),
             Self::AgentCloned(id, yes) => Self::AgentCloned(id, !yes),
+            Self::AgentRefuses(id, yes) => Self::AgentRefuses(id, !yes),
             Self::HubHears(yes) => Self::HubHears(!yes),
             _ => return None,
         })
@@ -128,6 +131,7 @@ impl fmt::Display for Change {
                 write!(f, "agent {id} certificate ends in {}", super::verdict::time(*left))
             }
             Self::AgentCloned(id, yes) => write!(f, "agent {id} {}", pick(*yes, "cloned", "single")),
+            Self::AgentRefuses(id, yes) => write!(f, "agent {id} {}", pick(*yes, "refuses", "accepts")),
             Self::HubCertificate(left) => write!(f, "hub certificate ends in {}", super::verdict::time(*left)),
             Self::Backup(id, word) => write!(f, "backup {id} {}", word.as_str()),
             Self::HubHears(yes) => write!(f, "hub {}", pick(*yes, "hears", "deaf")),
@@ -264,8 +268,22 @@ fn offset(words: &mut Words<'_>) -> Result<i64, Wrong> {
 }
 
 fn agent(id: SiteId, words: &mut Words<'_>) -> Result<Change, Wrong> {
-    let verbs = ["stops", "starts", "cut-off", "joined", "clock", "late", "loses", "certificate", "cloned", "single"];
+    let verbs = [
+        "stops",
+        "starts",
+        "cut-off",
+        "joined",
+        "clock",
+        "late",
+        "loses",
+        "certificate",
+        "cloned",
+        "single",
+        "refuses",
+        "accepts",
+    ];
     Ok(match words.one_of("what the agent does", &verbs)? {
+        state @ ("refuses" | "accepts") => Change::AgentRefuses(id, state == "refuses"),
         "clock" if words.accept("unset") => Change::AgentClockUnset(id),
         "clock" => Change::AgentClock(id, offset(words)?),
         "certificate" => Change::AgentCertificate(id, words.time()?),

@@ -223,6 +223,12 @@ impl<'s> Stage<'s> {
                 self.agent(id, |a| a.view.certificate_expires_at = Some(end));
             }
             Change::AgentCloned(id, cloned) => self.agent(id, |a| a.cloned = *cloned),
+            Change::AgentRefuses(id, refuses) => self.agent(id, |a| {
+                let why = || "part:12:11: error: address: must be an IP address".to_owned();
+                // The one before stays in force.
+                a.view.part.in_force = Some(1);
+                a.view.part.refused = refuses.then(why);
+            }),
             Change::HubCertificate(left) => self.certificate_expires_at = Some(self.wall(at) + *left),
             Change::Backup(id, word) => {
                 let command = Command::Backup { job: id.clone(), word: *word };
