@@ -197,7 +197,7 @@ const DARK: &str = "@media (prefers-color-scheme:dark){\
     a{color:#7db7f5!important}}";
 
 const PARA: &str = "margin:0 0 14px 0";
-const CELL: &str = "padding:6px 10px;border:1px solid #c9ced6;text-align:left;vertical-align:top";
+const CELL: &str = "padding:6px 7px;border:1px solid #c9ced6;text-align:left;vertical-align:top";
 
 pub fn html(language: Language, subject: &str, tone: Tone, blocks: &[Block]) -> String {
     let mut body = String::new();

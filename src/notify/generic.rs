@@ -224,8 +224,10 @@ fn ask(story: &Story<'_>) -> &'static str {
              what is new is not measured.",
         ),
         Condition::ClonedAgent => (
-            "Due macchine scrivono con lo stesso nome: fermarne una.",
-            "Two machines write under one name: stop one of them.",
+            "Due macchine scrivono con lo stesso nome, di solito perché un disco è stato copiato: fermarne una, e dare \
+             all’altra un nome suo. Ciò che mandano con gli stessi numeri è messo da parte, non perso.",
+            "Two machines write under one name, usually because a disk was copied: stop one of them, and give the \
+             other a name of its own. What they send under the same numbers is set aside, not lost.",
         ),
         _ => ("Verificare la situazione sulla pagina.", "Look at the situation on the page."),
     };
