@@ -24,7 +24,7 @@ pub mod map;
 pub mod metrics;
 pub mod names;
 pub mod page;
-mod series;
+pub mod series;
 pub mod snapshot;
 pub mod status;
 pub mod summary;

@@ -285,7 +285,7 @@ fn between(
 }
 
 /// `/api/v1/links/ID/series`.
-pub async fn of_link(
+pub(super) async fn of_link(
     shared: SharedState,
     Path(id): Path<String>,
     query: Query<SeriesQuery>,
@@ -295,7 +295,7 @@ pub async fn of_link(
 }
 
 /// `/api/v1/backhauls/ID/series`.
-pub async fn of_backhaul(
+pub(super) async fn of_backhaul(
     shared: SharedState,
     Path(id): Path<String>,
     query: Query<SeriesQuery>,
@@ -395,7 +395,7 @@ pub struct EdgeQuery {
 }
 
 /// `/links/ID`.
-pub async fn link_page(
+pub(super) async fn link_page(
     shared: SharedState,
     Path(id): Path<String>,
     query: Query<EdgeQuery>,
@@ -405,7 +405,7 @@ pub async fn link_page(
 }
 
 /// `/backhauls/ID`.
-pub async fn backhaul_page(
+pub(super) async fn backhaul_page(
     shared: SharedState,
     Path(id): Path<String>,
     query: Query<EdgeQuery>,

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::fixture::{NOW, edge};
+use super::history::{Kept, kept};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -21,6 +23,8 @@ pub const TOKEN: &str = "the-word-of-the-operators-token-file";
 
 /// A web server with a desk behind it.
 pub struct Office {
+    /// What the weak link of the fixture has been through.
+    _history: Kept,
     pub addr: SocketAddr,
     pub said: Arc<Mutex<Desk>>,
     keys: LinkKeys,
@@ -50,6 +54,7 @@ impl Office {
         let (requests, mut asked) = mpsc::channel(8);
         let keys = LinkKeys::new([7; 32]);
         let web = desk::Desk { requests, token: Secret::new(TOKEN), links: keys.clone(), proxies: Vec::new() };
+        let history = kept(&snapshot.network, &edge("bric-della-luna-monteverde"), NOW);
         let (snapshot, said) = (Arc::new(snapshot), Arc::new(Mutex::new(said)));
         let (tx, snapshots) = watch::channel(snapshot.clone());
         let state = WebState {
@@ -57,7 +62,7 @@ impl Office {
             default_language: Language::Italian,
             public_url: None,
             desk: Some(web),
-            ledger: None,
+            ledger: Some(history.ledger.clone()),
         };
         let (switch, shutdown) = Shutdown::new();
         let mut running = JoinSet::new();
@@ -69,7 +74,7 @@ impl Office {
                 answer(request, &seen, &mut kept.lock().unwrap());
             }
         });
-        Self { addr, said, keys, snapshot, _switch: switch, _running: running }
+        Self { _history: history, addr, said, keys, snapshot, _switch: switch, _running: running }
     }
 
     /// The path of the signed link of an incident's operator.

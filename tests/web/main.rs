@@ -5,8 +5,10 @@
 mod api;
 mod fixture;
 mod guards;
+mod history;
 mod live;
 mod metrics;
 mod page;
+mod series;
 mod server;
 mod status;
