@@ -1,7 +1,7 @@
 //! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`], [`forms`] and
 //! [`heartbeat`].
 //!
-//! `/links/ID`, `/backhauls/ID` one link with its charts, `/api/v1/links/ID/series` what they are drawn from,
+//! `/sites/ID` one site, `/links/ID`, `/backhauls/ID` one link with its charts, `/api/v1/links/ID/series` what they are drawn from,
 //! `/` page, `/delivery` data collection, `/i/…` one incident, `/l/…` the same by an operator's signed link, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
 //!
@@ -117,6 +117,7 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
         .route("/fragment", get(fragment))
         .merge(forms)
         .route("/delivery", get(delivery))
+        .route("/sites/{id}", get(place))
         .route("/links/{id}", get(series::link_page))
         .route("/backhauls/{id}", get(series::backhaul_page))
         .route("/api/v1/links/{id}/series", get(series::of_link))
@@ -172,6 +173,23 @@ fn html(rendered: Result<String, askama::Error>, language: Language, headers: &H
         }
         Err(error) => failure("page", &error),
     }
+}
+
+/// One site.
+async fn place(
+    State(shared): SharedState,
+    Path(id): Path<String>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Response {
+    let (language, snapshot) = (shared.language(&query, &headers), shared.snapshot());
+    if let Some(rendered) = page::place::page(&snapshot, &id, language) {
+        return html(rendered, language, &headers);
+    }
+    let (title, text) = page::place::unknown(language);
+    let mut response = html(page::sheet::message(&snapshot, language, title, text), language, &headers);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 /// How the agents' data arrive.

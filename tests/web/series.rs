@@ -1,7 +1,7 @@
 //! Pages of links with their charts, and the series that they are drawn from.
 
 use serde_json::Value;
-use vedetta::model::EdgeId;
+use vedetta::model::{BackhaulId, EdgeId};
 
 use crate::fixture::{NOW, edge, valdora};
 use crate::history::{GAP, Kept, REQUIRED_MBPS, kept};
@@ -88,7 +88,33 @@ async fn a_link_has_a_page_with_charts_in_both_languages() {
     }
 }
 
-/// Every link, bundle and backhaul that the main page leads to.
+#[tokio::test]
+async fn a_site_has_a_page_with_a_sentence_for_the_telephone() {
+    let mut valdora = valdora();
+    let fibre = EdgeId::Backhaul(BackhaulId::parse("valdora-fibra").unwrap());
+    valdora.view.sites.get_mut("monteverde").unwrap().path = vec![edge(LINK), fibre];
+    let server = start(valdora.snapshot()).await;
+    for (language, words) in [
+        ("it", ["Se qualcuno chiama", "La via verso Internet", "Tratte che arrivano qui", "Apparati"]),
+        ("en", ["If somebody calls", "The way to the Internet", "Links that end here", "Devices"]),
+    ] {
+        let answer = server.get(&format!("/sites/monteverde?lang={language}")).await;
+        assert_eq!(answer.status, 200);
+        for word in words {
+            assert!(answer.text().contains(word), "{word} is not in {}", answer.text());
+        }
+    }
+    let below = server.get("/sites/monteverde").await;
+    let said = "collegamento del Comune può portare circa";
+    assert!(below.text().contains(said) && below.text().contains("di cui si occupa"), "{}", below.text());
+    for path in ["/sites/nowhere", "/sites/%3Cscript%3E", "/sites/"] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(!answer.text().contains("<script"), "{path}");
+    }
+}
+
+/// Every site, link, bundle and backhaul that the main page leads to.
 #[tokio::test]
 async fn every_link_of_the_page_leads_somewhere() {
     let snapshot = valdora().snapshot();
@@ -97,8 +123,13 @@ async fn every_link_of_the_page_leads_somewhere() {
     let main = server.get("/").await;
     let hrefs: Vec<&str> = main.text().split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let pages: Vec<&str> =
-        hrefs.into_iter().filter(|h| h.starts_with("links/") || h.starts_with("backhauls/")).collect();
+        hrefs.iter().filter(|h| h.starts_with("links/") || h.starts_with("backhauls/")).copied().collect();
     assert!(pages.len() >= edges.len(), "{} pages of {} edges", pages.len(), edges.len());
+    for site in hrefs.iter().filter(|h| h.starts_with("sites/")) {
+        let answer = server.get(&format!("/{site}")).await;
+        assert_eq!(answer.status, 200, "{site}");
+        assert!(answer.text().contains("Se qualcuno chiama"), "{site}");
+    }
     for page in pages {
         let answer = server.get(&format!("/{page}")).await;
         assert_eq!(answer.status, 200, "{page}");

@@ -5,6 +5,7 @@ use super::super::api::all_agents;
 use super::super::snapshot::AgentProof;
 use super::super::{figures, names, words};
 use super::Context;
+use crate::model::SiteId;
 use crate::model::network::Language;
 use crate::model::view::{AgentView, PartView, certificate_days_left};
 
@@ -309,6 +310,11 @@ pub fn parts(c: &Context<'_>) -> Vec<PartRow> {
 }
 
 pub fn services(c: &Context<'_>) -> Vec<ServiceRow> {
+    services_from(c, None)
+}
+
+/// Those that are tried from one site, or from all.
+pub fn services_from(c: &Context<'_>, site: Option<&SiteId>) -> Vec<ServiceRow> {
     let network = &c.snapshot.network;
     let row = |s: &crate::model::view::ServiceView| {
         let (class, state) = match s.up {
@@ -324,5 +330,6 @@ pub fn services(c: &Context<'_>) -> Vec<ServiceRow> {
             response: s.response_ms.get().map(|ms| format!("{} ms", figures::decimal(ms, 0, c.language))),
         }
     };
-    c.snapshot.view.services.iter().map(row).collect()
+    let wanted = |s: &&crate::model::view::ServiceView| site.is_none_or(|site| s.from == *site);
+    c.snapshot.view.services.iter().filter(wanted).map(row).collect()
 }

@@ -9,6 +9,8 @@ use crate::model::view::{Bounds, Direction, SiteDirection, SiteView, TargetState
 pub struct Row {
     /// Only the first row of a site has it.
     pub anchor: Option<String>,
+    /// Its own page, from the main page.
+    pub href: String,
     pub name: String,
     pub kind: &'static str,
     pub residents: Option<String>,
@@ -32,6 +34,8 @@ pub struct Row {
 
 pub struct Bottleneck {
     pub anchor: String,
+    /// Its own page, from the main page.
+    pub href: String,
     pub name: String,
     pub wisp: String,
 }
@@ -74,13 +78,17 @@ pub fn rows(c: &Context<'_>) -> Vec<Row> {
     });
     let mut rows = Vec::with_capacity(sites.len());
     for site in sites {
-        let both = site.upstream.is_some();
-        rows.push(row(c, site, &site.downstream, Direction::Downstream, both));
-        if let Some(upstream) = &site.upstream {
-            rows.push(row(c, site, upstream, Direction::Upstream, both));
-        }
+        rows.extend(rows_of(c, site));
     }
     rows
+}
+
+/// One row for each direction that something was promised in.
+pub fn rows_of(c: &Context<'_>, site: &SiteView) -> Vec<Row> {
+    let both = site.upstream.is_some();
+    let down = row(c, site, &site.downstream, Direction::Downstream, both);
+    let up = site.upstream.as_ref().map(|upstream| row(c, site, upstream, Direction::Upstream, both));
+    std::iter::once(down).chain(up).collect()
 }
 
 /// How much of its promise a site certainly has, in its worse direction.
@@ -97,6 +105,7 @@ fn row(c: &Context<'_>, site: &SiteView, d: &SiteDirection, direction: Direction
     let roots = if below { c.explanations.roots(&site.id) } else { &[] };
     Row {
         anchor: (direction == Direction::Downstream).then(|| format!("site-{}", site.id)),
+        href: format!("sites/{}", site.id),
         name: names::site(&c.snapshot.network, &site.id).to_owned(),
         kind: known.map_or("", |s| words::site_kind(s.kind, c.language)),
         residents: known.and_then(|s| s.residents).map(|n| figures::count(u64::from(n), c.language)),
@@ -134,6 +143,7 @@ fn bottleneck(c: &Context<'_>, id: &EdgeId) -> Bottleneck {
     let wisp = c.snapshot.view.edge(id).and_then(|e| e.wisp.as_ref());
     Bottleneck {
         anchor: edge_anchor(id),
+        href: super::link::href(id),
         name: names::edge(network, &c.snapshot.view, id),
         wisp: wisp.map_or(c.w.own_network, |w| names::wisp(network, w)).to_owned(),
     }
