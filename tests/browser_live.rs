@@ -28,6 +28,7 @@ const EVIL: &str =
     "\"'></title></svg><script>window.owned=1</script><img src=x onerror=window.owned=1>\u{202e}&amp;{{7*7}}";
 const LINK_PAGE: &str = "/links/bric-della-luna-monteverde";
 const SITE_PAGE: &str = "/sites/monteverde";
+const WISP_PAGE: &str = "/wisps/altarete";
 const WIDTHS: [u32; 2] = [390, 1280];
 
 /// The fixture, with what people said of VED-147, and with VED-140 of the same operator, closed for so long.
@@ -83,9 +84,21 @@ async fn every_page_fits_and_shuts_nobody_out() {
     let (snapshot, desk) = office_of(3_600_000);
     let office = Office::open(snapshot, desk).await;
     let (link, over) = (office.link(147), office.link(140));
-    let paths =
-        ["/", "/delivery", LINK_PAGE, SITE_PAGE, "/i/147", "/i/148", "/i/140", "/i/99", &link, &over, "/l/nonsense"]
-            .map(str::to_owned);
+    let paths = [
+        "/",
+        "/delivery",
+        LINK_PAGE,
+        SITE_PAGE,
+        WISP_PAGE,
+        "/i/147",
+        "/i/148",
+        "/i/140",
+        "/i/99",
+        &link,
+        &over,
+        "/l/nonsense",
+    ]
+    .map(str::to_owned);
     let at = office.addr;
     let look = move |language: &str, lang: &str, axe: &str| {
         let mut browser = Browser::start(language, at);
@@ -124,7 +137,7 @@ async fn english_pages_fit_and_shut_nobody_out() {
         let (mut browser, axe) = (Browser::start("en-GB", at), browser::axe());
         for width in WIDTHS {
             browser.size(width, 900);
-            for path in ["/", "/delivery", LINK_PAGE, SITE_PAGE, "/i/147", &link, &over, "/l/nonsense"] {
+            for path in ["/", "/delivery", LINK_PAGE, SITE_PAGE, WISP_PAGE, "/i/147", &link, &over, "/l/nonsense"] {
                 browser.open(path);
                 assert_eq!(browser.value("document.documentElement.lang"), "en", "{path}");
                 browser.value("document.querySelectorAll('details').forEach(d => { d.open = true })");
@@ -245,7 +258,7 @@ async fn hostile_text_stays_text_in_the_browser() {
         let mut browser = Browser::start("it-IT", at);
         for width in WIDTHS {
             browser.size(width, 900);
-            for path in ["/", "/delivery", LINK_PAGE, SITE_PAGE, "/i/147", "/i/148", &link] {
+            for path in ["/", "/delivery", LINK_PAGE, SITE_PAGE, WISP_PAGE, "/i/147", "/i/148", &link] {
                 browser.open(path);
                 // The script has renewed the page at least once where there is one: it parses names, too.
                 let scripts = browser.value("document.scripts.length");

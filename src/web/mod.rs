@@ -1,7 +1,7 @@
 //! What the hub shows: status page, JSON, Prometheus. Nothing is changed here but through [`desk`], [`forms`] and
 //! [`heartbeat`].
 //!
-//! `/sites/ID` one site, `/links/ID`, `/backhauls/ID` one link with its charts, `/api/v1/links/ID/series` what they are drawn from,
+//! `/sites/ID` one site, `/wisps/ID` one operator, `/links/ID`, `/backhauls/ID` one link with its charts, `/api/v1/links/ID/series` what they are drawn from,
 //! `/` page, `/delivery` data collection, `/i/…` one incident, `/l/…` the same by an operator's signed link, `/fragment` the part of it that changes, `/assets/…`, `/api/v1/status`, `/api/v1/incidents`,
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
 //!
@@ -118,6 +118,7 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
         .merge(forms)
         .route("/delivery", get(delivery))
         .route("/sites/{id}", get(place))
+        .route("/wisps/{id}", get(operator))
         .route("/links/{id}", get(series::link_page))
         .route("/backhauls/{id}", get(series::backhaul_page))
         .route("/api/v1/links/{id}/series", get(series::of_link))
@@ -183,11 +184,34 @@ async fn place(
     headers: HeaderMap,
 ) -> Response {
     let (language, snapshot) = (shared.language(&query, &headers), shared.snapshot());
-    if let Some(rendered) = page::place::page(&snapshot, &id, language) {
-        return html(rendered, language, &headers);
+    let rendered = page::place::page(&snapshot, &id, language);
+    found(rendered, &snapshot, page::place::unknown(language), language, &headers)
+}
+
+/// One operator.
+async fn operator(
+    State(shared): SharedState,
+    Path(id): Path<String>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Response {
+    let (language, snapshot) = (shared.language(&query, &headers), shared.snapshot());
+    let rendered = page::operator::page(&snapshot, &id, language);
+    found(rendered, &snapshot, page::operator::unknown(language), language, &headers)
+}
+
+/// The page, or one that says that there is none, with 404.
+fn found(
+    rendered: Option<Result<String, askama::Error>>,
+    snapshot: &Snapshot,
+    (title, text): (&str, &str),
+    language: Language,
+    headers: &HeaderMap,
+) -> Response {
+    if let Some(rendered) = rendered {
+        return html(rendered, language, headers);
     }
-    let (title, text) = page::place::unknown(language);
-    let mut response = html(page::sheet::message(&snapshot, language, title, text), language, &headers);
+    let mut response = html(page::sheet::message(snapshot, language, title, text), language, headers);
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }

@@ -10,6 +10,7 @@ mod fold;
 mod hub;
 mod incident;
 mod link;
+pub mod operator;
 pub mod place;
 mod plot;
 pub mod sheet;

@@ -114,6 +114,26 @@ async fn a_site_has_a_page_with_a_sentence_for_the_telephone() {
     }
 }
 
+#[tokio::test]
+async fn an_operator_has_a_page_with_its_own_links_alone() {
+    let snapshot = valdora().snapshot();
+    let others: Vec<String> = snapshot
+        .view
+        .edges()
+        .filter(|e| e.wisp.as_ref().is_none_or(|w| w.as_str() != "altarete"))
+        .map(|e| format!("/{}\"", e.id))
+        .collect();
+    assert!(!others.is_empty());
+    let server = start(snapshot).await;
+    let page = server.get("/wisps/altarete").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("AltaRete") && page.text().contains(LINK), "{}", page.text());
+    for other in others {
+        assert!(!page.text().contains(&other), "{other} is another's");
+    }
+    assert_eq!(server.get("/wisps/nobody").await.status, 404);
+}
+
 /// Every site, link, bundle and backhaul that the main page leads to.
 #[tokio::test]
 async fn every_link_of_the_page_leads_somewhere() {

@@ -8,7 +8,7 @@ use super::site::edge_anchor;
 use super::{Bar, Context};
 use crate::model::network::End;
 use crate::model::view::{DirectionView, EndView, LinkState, LinkView};
-use crate::model::{EdgeId, Reading};
+use crate::model::{EdgeId, Reading, WispId};
 
 pub struct Row {
     pub anchor: String,
@@ -17,6 +17,8 @@ pub struct Row {
     pub id: String,
     pub name: String,
     pub wisp: String,
+    /// `None`: the Union's own.
+    pub operator: Option<WispId>,
     /// A member of the bundle in the row above.
     pub member: bool,
     pub class: &'static str,
@@ -157,6 +159,7 @@ pub fn row(c: &Context<'_>, link: &LinkView, member: bool) -> Row {
         id: link.id.to_string(),
         name: names::edge(network, &c.snapshot.view, &link.id),
         wisp: link.wisp.as_ref().map_or(c.w.own_network, |w| names::wisp(network, w)).to_owned(),
+        operator: link.wisp.clone(),
         member,
         class: health.class(),
         state: health.word(c),
