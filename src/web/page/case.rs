@@ -170,7 +170,9 @@ pub fn steps(c: &Context<'_>, history: &History) -> Vec<Step> {
         push(t.at, class, what.to_owned(), t.measured_mbps.map(|m| format!("{} Mbps", c.mbps(m))));
     }
     for n in &history.notices {
-        let mail = format!("{} → {}", notice_kind(c, n.kind), recipient(c, &n.to));
+        // Ways out for machines are no mails.
+        let kind = if is_machine(&n.to) { c.pick("Segnalazione", "Report") } else { notice_kind(c, n.kind) };
+        let mail = format!("{kind} → {}", recipient(c, &n.to));
         // That an opening mail was sent because of the opening need not be said.
         let why: Vec<&str> = n.why.iter().filter(|w| *w != n.kind).map(|w| reason(c, w)).collect();
         let unsent = (!n.sent)
@@ -236,8 +238,12 @@ fn recipient(c: &Context<'_>, key: &str) -> String {
             None => id.to_owned(),
         },
         Some((_, address)) => address.to_owned(),
-        None => key.to_owned(),
+        None => if is_machine(key) { "MQTT" } else { key }.to_owned(),
     }
+}
+
+fn is_machine(key: &str) -> bool {
+    key == "mqtt" || key.starts_with("webhook:")
 }
 
 fn notice_kind(c: &Context<'_>, kind: &str) -> &'static str {
