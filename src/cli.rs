@@ -1,5 +1,7 @@
 //! Arguments, logs, exit codes: 0 fine, 1 a problem found, 2 wrong use.
 
+#[cfg(feature = "hub")]
+mod account;
 mod commands;
 #[cfg(feature = "hub")]
 mod desk;
@@ -91,6 +93,12 @@ enum Command {
     /// Who is told what, and a marked test to one recipient: mail and webhooks as the settings say
     #[cfg(feature = "hub")]
     Notify(notify::NotifyArgs),
+    /// Who may log in to the page: name, password, one-time code
+    #[cfg(feature = "hub")]
+    Account(account::AccountArgs),
+    /// Who logged in, and whether the log of it is whole
+    #[cfg(feature = "hub")]
+    Access(account::AccessArgs),
     /// The time series store: make its bucket, set how long it keeps points
     #[cfg(feature = "hub")]
     Store(store::StoreArgs),

@@ -18,6 +18,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::access::Access;
 use crate::config::secret::SecretSource;
 use crate::config::settings::{HubSettings, MqttSettings};
 use crate::model::UnixMillis;
@@ -172,7 +173,9 @@ impl HubApp {
         health.push(rx);
         let mut wakes = vec![outbox_wake];
         machines.spawn(&mut tasks, &mqtt, &secrets, &shutdown, &mut wakes, &mut health);
+        let access = Access::new(&settings.data_dir, settings.web.open_to.clone())?;
         let web = WebState {
+            access: (!simulated).then(|| Arc::new(access)),
             ledger: Some(ledger.clone()),
             snapshots: snapshots.subscribe(),
             default_language: settings.web.language,

@@ -16,6 +16,8 @@ pub mod spool;
 pub mod wire;
 
 #[cfg(feature = "hub")]
+pub mod access;
+#[cfg(feature = "hub")]
 pub mod alert;
 #[cfg(feature = "hub")]
 pub mod broker_files;

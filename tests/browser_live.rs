@@ -97,6 +97,7 @@ async fn every_page_fits_and_shuts_nobody_out() {
         &link,
         &over,
         "/l/nonsense",
+        "/account/login",
     ]
     .map(str::to_owned);
     let at = office.addr;
@@ -137,7 +138,18 @@ async fn english_pages_fit_and_shut_nobody_out() {
         let (mut browser, axe) = (Browser::start("en-GB", at), browser::axe());
         for width in WIDTHS {
             browser.size(width, 900);
-            for path in ["/", "/delivery", LINK_PAGE, SITE_PAGE, WISP_PAGE, "/i/147", &link, &over, "/l/nonsense"] {
+            for path in [
+                "/",
+                "/delivery",
+                LINK_PAGE,
+                SITE_PAGE,
+                WISP_PAGE,
+                "/i/147",
+                &link,
+                &over,
+                "/l/nonsense",
+                "/account/login",
+            ] {
                 browser.open(path);
                 assert_eq!(browser.value("document.documentElement.lang"), "en", "{path}");
                 browser.value("document.querySelectorAll('details').forEach(d => { d.open = true })");

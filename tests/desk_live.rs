@@ -113,7 +113,7 @@ impl Hub {
         let opened_at = remember_incidents(&data.join("ledger.sqlite"), condition);
         fs::write(dir.path().join("network.toml"), inventory()).unwrap();
         let settings = format!(
-            "data_dir = \"{}\"\n[web]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{port}\"\n\
+            "data_dir = \"{}\"\n[web]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"http://127.0.0.1:{port}\"\nopen_to = [\"127.0.0.1\"]\n\
              [mqtt]\nhost = \"127.0.0.1\"\nport = {broker}\nplain = true\n[notify]\nrodaggio = \"{rodaggio}\"\n\
              [mail]\nfrom = \"Prova <rete@unione.example>\"\nmaildir = \"{}\"\n",
             data.display(),

@@ -88,8 +88,14 @@ async fn stage(snapshot: Snapshot) -> Stage {
     let (asked_tx, asked) = watch::channel(i64::MIN);
     let (release, released) = watch::channel(false);
     let hooks = Hooks { snapshots: rx.clone(), asked: Arc::new(asked_tx), release: released };
-    let state =
-        WebState { snapshots: rx, default_language: Language::Italian, public_url: None, desk: None, ledger: None };
+    let state = WebState {
+        snapshots: rx,
+        default_language: Language::Italian,
+        public_url: None,
+        desk: None,
+        ledger: None,
+        access: None,
+    };
     let app = router(state).layer(axum::middleware::from_fn_with_state(hooks, hook));
     let mut running = JoinSet::new();
     running.spawn(async move { axum::serve(listener, app).await.unwrap() });

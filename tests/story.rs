@@ -109,7 +109,7 @@ impl World {
         let servers = [aiosmtpd(smtp, &mails, &[]), server];
         fs::write(dir.path().join("scenario.toml"), SCENARIO).unwrap();
         let hub = format!(
-            "[web]\npublic_url = \"http://127.0.0.1:{page}\"\n\
+            "[web]\npublic_url = \"http://127.0.0.1:{page}\"\nopen_to = [\"127.0.0.1\"]\n\
              [mqtt]\nhost = \"127.0.0.1\"\nport = {broker}\n\
              [influx]\nurl = \"http://127.0.0.1:{store}\"\norg = \"unione\"\nbucket = \"rete\"\n\
              [mail]\nfrom = \"Unione Montana Alta Langa <rete@unione.example>\"\n\

@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
 ];
 
 /// Directories and files without I/O, clock, randomness or async.
-const PURE: [&str; 26] = [
+const PURE: [&str; 28] = [
     "src/agent/closing.rs",
     "src/spool/book.rs",
     "src/spool/record.rs",
@@ -40,6 +40,8 @@ const PURE: [&str; 26] = [
     "src/mqtt/limit.rs",
     "src/model",
     "src/capacity",
+    "src/access/accounts.rs",
+    "src/access/sessions.rs",
     "src/alert",
     "src/wire",
     "src/catalogue.rs",

@@ -48,6 +48,10 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "hub")]
         Command::Notify(args) => super::notify::notify(&args),
         #[cfg(feature = "hub")]
+        Command::Account(args) => super::account::account(&args),
+        #[cfg(feature = "hub")]
+        Command::Access(args) => super::account::access(&args),
+        #[cfg(feature = "hub")]
         Command::Store(args) => super::store::run(args),
         #[cfg(feature = "sim")]
         Command::Simulate(args) => simulate(&args),

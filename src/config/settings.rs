@@ -95,7 +95,13 @@ impl HubSettings {
             mqtt: None,
             influx: None,
             mail: None,
-            web: WebSettings { listen: WEB_LISTEN, public_url: None, proxies: WEB_PROXIES.to_vec(), language },
+            web: WebSettings {
+                listen: WEB_LISTEN,
+                public_url: None,
+                proxies: WEB_PROXIES.to_vec(),
+                open_to: WEB_PROXIES.to_vec(),
+                language,
+            },
             alert: AlertSettings::default(),
             notify: NotifySettings::default(),
             poll_interval: POLL_INTERVAL,
@@ -165,6 +171,8 @@ pub struct WebSettings {
     pub public_url: Option<String>,
     /// Whose `X-Forwarded-For` is believed; loopback by default.
     pub proxies: Vec<IpAddr>,
+    /// Who needs no account to look: loopback by default, nobody where there is a `public_url`.
+    pub open_to: Vec<IpAddr>,
     /// The page's language where the browser asks for neither.
     pub language: Language,
 }

@@ -62,7 +62,7 @@ fn warn_of_readers(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Written beside its place and renamed: a crash leaves the whole file or none.
-fn write(path: &Path, line: &str) -> anyhow::Result<()> {
+pub fn write(path: &Path, line: &str) -> anyhow::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);

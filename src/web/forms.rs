@@ -5,7 +5,8 @@
 //! changed anything meanwhile; so that one that is sent again does nothing. What a link can do is to take charge, to
 //! announce works on what the incident is about, and to withdraw them.
 //!
-//! The staff's page changes things only for somebody on this machine who knows the operator's token, as the API does.
+//! The staff's page changes things for an account of the staff, and for somebody on this machine who knows the operator's
+//! token, as the API does.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,8 @@ use serde::Deserialize;
 use super::desk::{self, DeskError, DeskRequest, History, is_local, moment};
 use super::page::sheet::{self, IncidentParts, LinkParts, Typed};
 use super::snapshot::Snapshot;
-use super::{Shared, SharedState, html, language, limit};
+use super::{Shared, SharedState, gate, html, language, limit};
+use crate::access::sessions::Session;
 use crate::alert::desk::{Act, Command, Desk, Fault, Place, Refusal};
 use crate::alert::signed::{self, FormSign};
 use crate::alert::{Incident, Subject};
@@ -150,7 +152,7 @@ impl Asked<'_> {
     }
 }
 
-fn with_status(mut response: Response, status: StatusCode) -> Response {
+pub(super) fn with_status(mut response: Response, status: StatusCode) -> Response {
     if response.status() == StatusCode::OK {
         *response.status_mut() = status;
     }
@@ -177,7 +179,7 @@ fn done(query: Option<&str>, language: Language) -> Option<&'static str> {
 }
 
 /// What the browser itself says of where a form comes from, where it says so (Fetch Metadata).
-fn is_foreign(headers: &HeaderMap) -> bool {
+pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
 }
 
@@ -515,36 +517,46 @@ impl Asked<'_> {
         &self,
         history: &History,
         desk: &Desk,
-        local: bool,
+        writer: &Writer,
         typed: &Typed,
         status: StatusCode,
     ) -> Response {
-        let form = || self.desk.links.form(&staff_page(history), &state_of(history, desk, None), self.now());
+        let form = || self.desk.links.form(&staff_page(history, writer), &state_of(history, desk, None), self.now());
         let parts = IncidentParts {
             snapshot: &self.snapshot,
             history,
             desk,
-            form: local.then(form),
+            form: (!matches!(writer, Writer::Nobody)).then(form),
+            account: writer.account(),
             can_announce: place(&history.incident.subject).is_some(),
             typed,
         };
         with_status(html(sheet::incident(parts, self.language), self.language, &self.headers), status)
     }
 
-    async fn change_by_staff(&self, history: &History, desk: &Desk, fields: &Fields) -> Result<(), Refused> {
-        match self.desk.links.check_form(&staff_page(history), &state_of(history, desk, None), &fields.form, self.now())
-        {
+    async fn change_by_staff(
+        &self,
+        history: &History,
+        desk: &Desk,
+        writer: &Writer,
+        fields: &Fields,
+    ) -> Result<(), Refused> {
+        let (page, state) = (staff_page(history, writer), state_of(history, desk, None));
+        match self.desk.links.check_form(&page, &state, &fields.form, self.now()) {
             FormSign::Good => {}
             FormSign::Old => return self.refuse(StatusCode::CONFLICT, OLD_FORM),
             FormSign::Wrong => return self.refuse(StatusCode::FORBIDDEN, BAD_FORM),
         }
-        if !self.desk.knows(fields.token.trim()) {
+        if writer.account().is_none() && !self.desk.knows(fields.token.trim()) {
             let wrong = ("Il codice di accesso manca o è sbagliato.", "The access code is missing or wrong.");
             return self.refuse(StatusCode::UNAUTHORIZED, wrong);
         }
         let command = fields.command(&history.incident, None, &self.zone(), self.now());
         let command = command.or_else(|said| self.refuse(StatusCode::UNPROCESSABLE_ENTITY, said))?;
-        let by = Fields::text(&fields.by, SHORT_CHARS_MAX).ok().flatten();
+        let by = match writer.account() {
+            Some(account) => Some(account.to_owned()),
+            None => Fields::text(&fields.by, SHORT_CHARS_MAX).ok().flatten(),
+        };
         let Some(by) = by else {
             return self
                 .refuse(StatusCode::UNPROCESSABLE_ENTITY, ("Indicate chi registra.", "Please say who records it."));
@@ -553,8 +565,35 @@ impl Asked<'_> {
     }
 }
 
-fn staff_page(history: &History) -> String {
-    format!("incident {}", history.incident.number)
+/// Who may write on the staff's page.
+enum Writer {
+    Account(Session),
+    /// Somebody on this machine, who must show the operator's token.
+    Token,
+    Nobody,
+}
+
+impl Writer {
+    fn of(request: &Request) -> Self {
+        match gate::writer(request) {
+            Some(session) => Self::Account(session),
+            None if is_local(request.extensions()) => Self::Token,
+            None => Self::Nobody,
+        }
+    }
+
+    fn account(&self) -> Option<&str> {
+        match self {
+            Self::Account(session) => Some(&session.account),
+            Self::Token | Self::Nobody => None,
+        }
+    }
+}
+
+/// Whose form it is: one of a session is none of another.
+fn staff_page(history: &History, writer: &Writer) -> String {
+    let mark = if let Writer::Account(session) = writer { session.mark.as_str() } else { "" };
+    format!("incident {} {mark}", history.incident.number)
 }
 
 /// `GET /i/{number}`.
@@ -570,7 +609,7 @@ pub(super) async fn incident(
     match asked.incident(number).await {
         Ok((history, desk)) => {
             let typed = Typed { done: done(query.done.as_deref(), asked.language), ..Typed::default() };
-            asked.incident_page(&history, &desk, is_local(request.extensions()), &typed, StatusCode::OK)
+            asked.incident_page(&history, &desk, &Writer::of(&request), &typed, StatusCode::OK)
         }
         Err(response) => response,
     }
@@ -579,8 +618,10 @@ pub(super) async fn incident(
 /// `POST /i/{number}`.
 pub(super) async fn change_by_staff(State(shared): SharedState, Path(number): Path<u64>, request: Request) -> Response {
     let headers = request.headers().clone();
-    if !is_local(request.extensions()) || is_foreign(&headers) {
-        return (StatusCode::FORBIDDEN, "changes are made on the hub's own machine only\n").into_response();
+    let writer = Writer::of(&request);
+    if matches!(writer, Writer::Nobody) || is_foreign(&headers) {
+        return (StatusCode::FORBIDDEN, "changes need an account of the staff, or the hub's own machine\n")
+            .into_response();
     }
     let read = Fields::read(request).await;
     let lang = read.as_ref().ok().map(|fields| fields.lang.as_str());
@@ -590,8 +631,8 @@ pub(super) async fn change_by_staff(State(shared): SharedState, Path(number): Pa
         Ok(found) => found,
         Err(response) => return response,
     };
-    match asked.change_by_staff(&history, &desk, &fields).await {
+    match asked.change_by_staff(&history, &desk, &writer, &fields).await {
         Ok(()) => see(&number.to_string(), &fields.act, asked.language),
-        Err((status, problem)) => asked.incident_page(&history, &desk, true, &fields.typed(Some(problem)), status),
+        Err((status, problem)) => asked.incident_page(&history, &desk, &writer, &fields.typed(Some(problem)), status),
     }
 }

@@ -13,8 +13,8 @@ use super::heartbeat::PREFIX;
 /// The address of the API that takes a POST; it checks for itself who asks.
 pub const CHANGES: &str = "/api/v1/desk";
 
-/// Pages with forms: of one incident, for the staff and for its operator. Each checks for itself who asks.
-const FORMS: [&str; 2] = ["/i/", "/l/"];
+/// Pages with forms: of one incident, for the staff and for its operator; the login. Each checks for itself who asks.
+const FORMS: [&str; 3] = ["/i/", "/l/", "/account/"];
 
 /// Everything comes from this program itself, and nothing may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

@@ -188,6 +188,7 @@ mod tests {
             public_url: None,
             desk: Some(desk),
             ledger: None,
+            access: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();

@@ -37,7 +37,7 @@ pub async fn fetch_desk(hub_url: &str) -> Result<DeskStatus, StatusError> {
     status::get(hub_url, "api/v1/desk").await
 }
 
-fn token(file: Option<&Path>) -> Result<String, ChangeError> {
+pub(super) fn token(file: Option<&Path>) -> Result<String, ChangeError> {
     let read = |path: &Path| std::fs::read_to_string(path).map(|text| text.trim().to_owned());
     match file {
         Some(path) => read(path).map_err(|e| ChangeError::Token(path.to_owned(), e)),

@@ -1,6 +1,6 @@
-//! How often strangers may ask for a page that a signed link opens. `[P]`
+//! How often strangers may ask for a page that a signed link opens, or try to log in. `[P]`
 //!
-//! Each reader has a bucket of [`BURST`] requests that fills again at one in [`EVERY`]. A reader is an address; of IPv6 a
+//! Each reader has a bucket of requests that fills again at a steady pace. A reader is an address; of IPv6 a
 //! network of 64 bits, for that is what one subscriber has. At most [`READERS_MAX`] are kept in mind; where more come at
 //! once, all new ones share one bucket.
 
@@ -11,16 +11,15 @@ use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
 
-/// A person who looks, corrects and sends again needs a dozen; a mail scanner two.
-const BURST: f64 = 30.0;
-const EVERY: Duration = Duration::from_secs(2);
 const READERS_MAX: usize = 4096;
 /// Addresses in `X-Forwarded-For` that are looked at.
 const HOPS_MAX: usize = 8;
 
 /// All buckets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Limit {
+    burst: f64,
+    every: Duration,
     buckets: Mutex<HashMap<IpAddr, Bucket>>,
 }
 
@@ -30,27 +29,39 @@ struct Bucket {
     at: Instant,
 }
 
-impl Bucket {
-    fn at(self, now: Instant) -> Self {
-        let filled = now.saturating_duration_since(self.at).as_secs_f64() / EVERY.as_secs_f64();
-        Self { left: (self.left + filled).min(BURST), at: now }
-    }
-}
-
 impl Limit {
+    /// Of signed links. A person who looks, corrects and sends again needs a dozen; a mail scanner two.
+    pub fn of_links() -> Self {
+        Self::new(30.0, Duration::from_secs(2))
+    }
+
+    /// Of attempts to log in. A person who has forgotten which password it was needs a handful.
+    pub fn of_logins() -> Self {
+        Self::new(10.0, Duration::from_mins(1))
+    }
+
+    fn new(burst: f64, every: Duration) -> Self {
+        Self { burst, every, buckets: Mutex::default() }
+    }
+
+    fn filled(&self, bucket: Bucket, now: Instant) -> Bucket {
+        let filled = now.saturating_duration_since(bucket.at).as_secs_f64() / self.every.as_secs_f64();
+        Bucket { left: (bucket.left + filled).min(self.burst), at: now }
+    }
+
     /// Takes one request of a reader; false if it has none left.
     pub fn take(&self, reader: IpAddr, now: Instant) -> bool {
         // Whoever panicked left whole buckets behind.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let mut key = network_of(reader);
         if !buckets.contains_key(&key) && buckets.len() >= READERS_MAX {
-            buckets.retain(|_, bucket| bucket.at(now).left < BURST);
+            buckets.retain(|_, bucket| self.filled(*bucket, now).left < self.burst);
             if buckets.len() >= READERS_MAX {
                 key = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
             }
         }
-        let bucket = buckets.entry(key).or_insert(Bucket { left: BURST, at: now });
-        *bucket = bucket.at(now);
+        let bucket = buckets.entry(key).or_insert(Bucket { left: self.burst, at: now });
+        *bucket = self.filled(*bucket, now);
         let allowed = bucket.left >= 1.0;
         if allowed {
             bucket.left -= 1.0;
@@ -112,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_reader_has_a_burst_then_a_pace_and_others_are_not_held_up() {
-        let (limit, start) = (Limit::default(), Instant::now());
+        let (limit, start) = (Limit::of_links(), Instant::now());
         let taken = |who: &str, after: u64| limit.take(ip(who), start + Duration::from_secs(after));
         assert_eq!((0..40).filter(|_| taken("192.0.2.1", 0)).count(), 30);
         assert!(taken("192.0.2.2", 0) && !taken("192.0.2.1", 1));
@@ -123,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_number_of_readers_is_bounded() {
-        let (limit, now) = (Limit::default(), Instant::now());
+        let (limit, now) = (Limit::of_links(), Instant::now());
         for n in 0..20_000u32 {
             limit.take(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n)), now);
         }

@@ -6,7 +6,7 @@
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
 //!
 //! Limits: [`listen::CONNECTIONS_MAX`] connections, [`listen::IDLE_MAX`] without a byte, [`EVENT_STREAMS_MAX`] event
-//! streams, one event a second each. Who may ask is in [`guard`].
+//! streams, one event a second each. Who may ask is in [`guard`] and [`gate`]; `/account/…` is the way in.
 
 mod answer;
 pub mod api;
@@ -14,6 +14,7 @@ mod assets;
 pub mod desk;
 pub mod figures;
 mod forms;
+mod gate;
 mod guard;
 pub mod heartbeat;
 pub mod incidents;
@@ -45,6 +46,7 @@ use futures_util::Stream;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::access::Access;
 use crate::model::network::Language;
 use crate::runtime::tasks::Shutdown;
 use crate::store::ledger::Ledger;
@@ -73,6 +75,8 @@ pub struct WebState {
     pub desk: Option<desk::Desk>,
     /// Where charts come from; without it there are none.
     pub ledger: Option<Arc<Ledger>>,
+    /// Who needs an account, and which there are; without it everybody sees everything.
+    pub access: Option<Arc<Access>>,
 }
 
 /// [`WebState`] with what all requests share.
@@ -81,6 +85,7 @@ struct Shared {
     streams: Arc<Semaphore>,
     /// Of signed links.
     limit: limit::Limit,
+    logins: limit::Limit,
     shutdown: Option<Shutdown>,
 }
 
@@ -107,10 +112,18 @@ pub async fn serve(listener: TcpListener, state: WebState, mut shutdown: Shutdow
 fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
     let hosts = guard::Hosts::new(state.public_url.as_deref());
     let streams = Arc::new(Semaphore::new(EVENT_STREAMS_MAX));
-    let shared = Arc::new(Shared { state, streams, limit: limit::Limit::default(), shutdown });
+    let shared = Arc::new(Shared {
+        state,
+        streams,
+        limit: limit::Limit::of_links(),
+        logins: limit::Limit::of_logins(),
+        shutdown,
+    });
     let forms = Router::new()
         .route("/i/{number}", get(forms::incident).post(forms::change_by_staff))
         .route("/l/{token}", get(forms::link).post(forms::change_by_link))
+        .route(gate::LOGIN, get(gate::show).post(gate::login))
+        .route("/account/logout", axum::routing::post(gate::logout))
         .layer(DefaultBodyLimit::max(forms::BODY_BYTES_MAX));
     Router::new()
         .route("/", get(page))
@@ -135,6 +148,7 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
         .route("/api/v1/events", get(events))
         .route("/metrics", get(prometheus))
         .route("/healthz", get(healthz))
+        .layer(axum::middleware::from_fn_with_state(shared.clone(), gate::check))
         .with_state(shared)
         .layer(axum::middleware::from_fn_with_state(Arc::new(hosts), guard::check))
 }

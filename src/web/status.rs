@@ -36,6 +36,11 @@ pub enum StatusError {
     },
     #[error("the hub at {url} refuses this host name: use an address, or the host of its public_url")]
     HostRefused { url: String },
+    #[error(
+        "the hub at {url} shows itself only to accounts: ask on its own machine, as its user, from its directory; or add \
+         this address to web.open_to"
+    )]
+    NeedsAccount { url: String },
     #[error("the hub at {url} answered with status {status}")]
     Refused { url: String, status: u16 },
     #[error("the answer of {url} is larger than {ANSWER_BYTES_MAX} bytes")]
@@ -62,10 +67,17 @@ pub(super) async fn get<T: serde::de::DeserializeOwned>(hub_url: &str, path: &st
     let url = format!("{}/{path}", hub_url.trim_end_matches('/'));
     let parsed: reqwest::Url = url.parse().map_err(|_| StatusError::Address { url: hub_url.to_owned() })?;
     let client = client(&parsed)?;
+    let token = local_token(&parsed);
     let no_answer = |source| StatusError::NoAnswer { url: hub_url.to_owned(), source };
-    let mut answer = client.get(parsed).send().await.map_err(no_answer)?;
+    let request = client.get(parsed);
+    let request = match token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    };
+    let mut answer = request.send().await.map_err(no_answer)?;
     match answer.status().as_u16() {
         200 => {}
+        401 => return Err(StatusError::NeedsAccount { url: hub_url.to_owned() }),
         421 => return Err(StatusError::HostRefused { url: hub_url.to_owned() }),
         status => return Err(StatusError::Refused { url: hub_url.to_owned(), status }),
     }
@@ -77,6 +89,13 @@ pub(super) async fn get<T: serde::de::DeserializeOwned>(hub_url: &str, path: &st
         body.extend_from_slice(&chunk);
     }
     serde_json::from_slice(&body).map_err(|source| StatusError::Malformed { url: hub_url.to_owned(), source })
+}
+
+/// The operator's token, for a hub on this very machine: it goes nowhere else.
+fn local_token(url: &reqwest::Url) -> Option<String> {
+    let host = url.host_str()?.trim_matches(['[', ']']);
+    let local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    local.then(|| super::incidents::token(None).ok()).flatten()
 }
 
 pub(super) fn client(url: &reqwest::Url) -> Result<reqwest::Client, StatusError> {

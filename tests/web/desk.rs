@@ -1,7 +1,7 @@
 //! The hub's loop as the pages know it: it shows incidents, and remembers what was said.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::history::{Kept, kept};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use vedetta::access::Access;
 use vedetta::alert::desk::Desk;
 use vedetta::alert::signed::{Grant, LinkKeys};
 use vedetta::config::secret::Secret;
@@ -29,6 +30,8 @@ pub struct Office {
     pub said: Arc<Mutex<Desk>>,
     keys: LinkKeys,
     snapshot: Arc<Snapshot>,
+    /// Where its accounts and its access log are.
+    pub dir: tempfile::TempDir,
     _switch: ShutdownSwitch,
     _running: JoinSet<()>,
 }
@@ -48,12 +51,19 @@ fn history(snapshot: &Snapshot, said: &Desk, number: u64) -> Option<History> {
 }
 
 impl Office {
+    /// Loopback needs no account.
     pub async fn open(snapshot: Snapshot, said: Desk) -> Self {
+        Self::open_to(snapshot, said, vec![IpAddr::V4(Ipv4Addr::LOCALHOST)], Vec::new()).await
+    }
+
+    pub async fn open_to(snapshot: Snapshot, said: Desk, open_to: Vec<IpAddr>, proxies: Vec<IpAddr>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let access = Access::new(dir.path(), open_to).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (requests, mut asked) = mpsc::channel(8);
         let keys = LinkKeys::new([7; 32]);
-        let web = desk::Desk { requests, token: Secret::new(TOKEN), links: keys.clone(), proxies: Vec::new() };
+        let web = desk::Desk { requests, token: Secret::new(TOKEN), links: keys.clone(), proxies };
         let history = kept(&snapshot.network, &edge("bric-della-luna-monteverde"), NOW);
         let (snapshot, said) = (Arc::new(snapshot), Arc::new(Mutex::new(said)));
         let (tx, snapshots) = watch::channel(snapshot.clone());
@@ -63,6 +73,7 @@ impl Office {
             public_url: None,
             desk: Some(web),
             ledger: Some(history.ledger.clone()),
+            access: Some(Arc::new(access)),
         };
         let (switch, shutdown) = Shutdown::new();
         let mut running = JoinSet::new();
@@ -74,7 +85,7 @@ impl Office {
                 answer(request, &seen, &mut kept.lock().unwrap());
             }
         });
-        Self { _history: history, addr, said, keys, snapshot, _switch: switch, _running: running }
+        Self { _history: history, addr, said, keys, snapshot, dir, _switch: switch, _running: running }
     }
 
     /// The path of the signed link of an incident's operator.

@@ -39,6 +39,7 @@ pub async fn start_all(snapshot: Snapshot, public_url: Option<&str>, ledger: Opt
         public_url: public_url.map(str::to_owned),
         desk: None,
         ledger,
+        access: None,
     };
     let mut running = tokio::task::JoinSet::new();
     running.spawn(serve(listener, state, shutdown));

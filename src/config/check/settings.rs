@@ -9,8 +9,8 @@ use crate::config::raw::Raw;
 use crate::config::secret::Secret;
 use crate::config::settings::{
     AgentSettings, AlertSettings, ConditionSettings, HubSettings, InfluxSettings, InventoryOf, MailOut, MailSettings,
-    MqttSettings, NotifySettings, Quiet, SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WebSettings,
-    WebhookSettings,
+    MqttSettings, NotifySettings, Quiet, SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WEB_PROXIES,
+    WebSettings, WebhookSettings,
 };
 use crate::config::text::{is_loopback, parse_url};
 use crate::model::condition::{Condition, Delivery, Severity};
@@ -187,13 +187,21 @@ fn smtp(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<SmtpSettings>
 fn web(raw: &Raw, findings: &mut Findings) -> Option<WebSettings> {
     let listen = raw.socket("listen")?;
     if !listen.ip().is_loopback() {
-        let wanted = "the page has no accounts yet: everyone who reaches this address sees the whole network";
+        let wanted = "the page speaks no TLS: passwords and cookies cross the network unencrypted; put a reverse proxy before it";
         findings.push(raw.warning("listen", wanted).found(format!("\"{listen}\"")));
     }
+    let public_url = raw.text("public_url").map(str::to_owned);
+    // Behind a proxy on this machine everybody comes from loopback, whatever the proxy says of them.
+    let open_to = match (raw.is_written("open_to"), &public_url) {
+        (true, _) => inventory::addresses(raw, "open_to"),
+        (false, None) => WEB_PROXIES.to_vec(),
+        (false, Some(_)) => Vec::new(),
+    };
     Some(WebSettings {
         listen,
-        public_url: raw.text("public_url").map(str::to_owned),
+        public_url,
         proxies: inventory::addresses(raw, "proxies"),
+        open_to,
         language: inventory::language(raw).unwrap_or(Language::Italian),
     })
 }

@@ -95,13 +95,24 @@ static MAIL: Table = Table {
 static WEB: Table = Table {
     meaning: "The status page.",
     keys: &[
-        default("listen", Kind::Socket, "\"127.0.0.1:8080\"", "Address and port. The page has no accounts yet."),
+        default(
+            "listen",
+            Kind::Socket,
+            "\"127.0.0.1:8080\"",
+            "Address and port. It speaks no TLS: for other machines put a reverse proxy before it.",
+        ),
         optional("public_url", Kind::Url, "mails carry no links", "Where people find the page from outside."),
         default(
             "proxies",
             Kind::Addresses,
             "[\"127.0.0.1\", \"::1\"]",
-            "Reverse proxies: only from these is `X-Forwarded-For` believed, which tells the readers of signed links apart.",
+            "Reverse proxies: only from these is `X-Forwarded-For` believed, which tells readers apart.",
+        ),
+        optional(
+            "open_to",
+            Kind::Addresses,
+            "[\"127.0.0.1\", \"::1\"], but [] where there is a public_url",
+            "Addresses from which the pages and /metrics are read without an account, for instance that of Prometheus.",
         ),
         default("language", Kind::Choice(LANGUAGES), "\"it\"", "Language where the browser asks for neither."),
     ],

@@ -47,6 +47,7 @@
     fetching = true;
     try {
       const answer = await fetch(source + "?lang=" + encodeURIComponent(language), { cache: "no-store" });
+      if (answer.status === 401) { location.reload(); return; } // the session is over: the way in comes
       if (answer.ok) { apply(await answer.text()); heard(); }
     } catch { /* the next event or the fallback tries again; the banner says that nothing comes */ }
     setTimeout(() => {

@@ -36,18 +36,18 @@ pub struct Typed {
 }
 
 /// What all such pages have: language, network, assets.
-pub(super) struct Frame<'a> {
-    pub(super) w: &'static Words,
-    pub(super) italian: bool,
-    pub(super) network: &'a str,
-    pub(super) time_zone: &'a str,
-    pub(super) version: &'a str,
-    pub(super) assets: &'static str,
-    pub(super) simulated: bool,
+pub(in crate::web) struct Frame<'a> {
+    pub(in crate::web) w: &'static Words,
+    pub(in crate::web) italian: bool,
+    pub(in crate::web) network: &'a str,
+    pub(in crate::web) time_zone: &'a str,
+    pub(in crate::web) version: &'a str,
+    pub(in crate::web) assets: &'static str,
+    pub(in crate::web) simulated: bool,
 }
 
 impl<'a> Frame<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, language: Language) -> Self {
+    pub(in crate::web) fn new(snapshot: &'a Snapshot, language: Language) -> Self {
         Self {
             w: Words::of(language),
             italian: language == Language::Italian,
@@ -59,7 +59,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    pub(super) fn t<'t>(&self, italian: &'t str, english: &'t str) -> &'t str {
+    pub(in crate::web) fn t<'t>(&self, italian: &'t str, english: &'t str) -> &'t str {
         if self.italian { italian } else { english }
     }
 }
@@ -183,6 +183,8 @@ struct IncidentPage<'a> {
     works: Vec<Works>,
     /// The signature of its forms; `None`: changes are not made from here.
     form: Option<String>,
+    /// The account that writes; without one the form asks for a name and for the access code.
+    account: Option<&'a str>,
     suspended: bool,
     faults: Vec<(&'static str, &'static str)>,
     can_announce: bool,
@@ -196,13 +198,14 @@ pub struct IncidentParts<'a> {
     pub history: &'a History,
     pub desk: &'a Desk,
     pub form: Option<String>,
+    pub account: Option<&'a str>,
     pub can_announce: bool,
     pub typed: &'a Typed,
 }
 
 /// Renders the staff's page of one incident.
 pub fn incident(parts: IncidentParts<'_>, language: Language) -> Result<String, askama::Error> {
-    let IncidentParts { snapshot, history, desk, form, can_announce, typed } = parts;
+    let IncidentParts { snapshot, history, desk, form, account, can_announce, typed } = parts;
     let c = Context::new(snapshot, language);
     let i = &history.incident;
     let now = snapshot.generated_at;
@@ -219,6 +222,7 @@ pub fn incident(parts: IncidentParts<'_>, language: Language) -> Result<String, 
         consequences: others().filter(|o| o.caused_by.contains(&i.number)).map(|o| case::related(&c, o)).collect(),
         works: windows.filter(|w| covers(&snapshot.network, &w.place, i)).map(|w| case::works(&c, w)).collect(),
         form,
+        account,
         suspended: history.case.suspended().is_some(),
         faults: Fault::ALL.iter().map(|f| (f.as_str(), case::fault(*f, language))).collect(),
         can_announce,
