@@ -103,6 +103,11 @@ pub fn password() -> String {
     (0..5).map(|_| group()).collect::<Vec<_>>().join("-")
 }
 
+/// The last part of the address of an operator's or a place's link: 128 bits.
+pub fn share_word() -> String {
+    hex(&rand::random::<[u8; 16]>())
+}
+
 /// The accounts of a data directory; none where there is no file.
 pub fn read(dir: &Path) -> anyhow::Result<Accounts> {
     let path = dir.join(ACCOUNTS_FILE);

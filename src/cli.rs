@@ -96,6 +96,9 @@ enum Command {
     /// Who may log in to the page: name, password, one-time code
     #[cfg(feature = "hub")]
     Account(account::AccountArgs),
+    /// Links that show one operator its own lines, or one place its own service
+    #[cfg(feature = "hub")]
+    Share(account::ShareArgs),
     /// Who logged in, and whether the log of it is whole
     #[cfg(feature = "hub")]
     Access(account::AccessArgs),

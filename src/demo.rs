@@ -145,6 +145,8 @@ fn hub_settings(options: &DemoOptions) -> HubSettings {
             public_url,
             proxies: WEB_PROXIES.to_vec(),
             open_to: WEB_PROXIES.to_vec(),
+            public_summary: true,
+            contact: None,
             language: Language::Italian,
         },
         alert,

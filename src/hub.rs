@@ -34,6 +34,7 @@ use crate::store::influx::InfluxSink;
 use crate::store::ledger::{Ledger, OWN_AGENT, RETENTION};
 use crate::web::WebState;
 use crate::web::desk::Desk;
+use crate::web::share::PublicPages;
 use crate::web::snapshot::Snapshot;
 use crate::wire::batch::{Encoding, unpack};
 use crate::{notify, web, wire};
@@ -175,6 +176,7 @@ impl HubApp {
         machines.spawn(&mut tasks, &mqtt, &secrets, &shutdown, &mut wakes, &mut health);
         let access = Access::new(&settings.data_dir, settings.web.open_to.clone())?;
         let web = WebState {
+            public_pages: PublicPages { summary: settings.web.public_summary, contact: settings.web.contact.clone() },
             access: (!simulated).then(|| Arc::new(access)),
             ledger: Some(ledger.clone()),
             snapshots: snapshots.subscribe(),

@@ -20,6 +20,7 @@ use reqwest::{Client, Response, StatusCode, header};
 use serde_json::Value;
 use support::PYTHON;
 use vedetta::alert::desk::Desk;
+use vedetta::model::network::SiteKind;
 
 /// RFC 6238 by another hand: the code of `otpauth` so many steps of 30 s from now.
 const CODE: &str = "import sys,hmac,hashlib,base64,time,struct,urllib.parse as u
@@ -315,4 +316,83 @@ async fn guessing_is_slow_and_a_proxy_tells_who_guesses() {
     let (_, log) = vedetta(&office, &["access"]);
     assert_eq!(log["entries"].as_array().unwrap().len(), 11, "what was refused for its pace is no attempt");
     assert!(log["entries"][0]["from"] == "198.51.100.1");
+}
+
+/// What a page must not tell: everything that only others' pages have.
+fn told(page: &str, words: &[&str]) -> Vec<String> {
+    words.iter().filter(|word| page.contains(**word)).map(|word| (*word).to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_of_operators_and_places_show_their_own_and_are_withdrawn() {
+    let office = closed(Vec::new()).await;
+    let network = fixture::valdora().snapshot().network;
+    let visitor = Visitor::of(&office);
+    let mut pages = Vec::new();
+    for wisp in network.wisps.keys() {
+        let (_, said) = vedetta(&office, &["share", "add", &format!("wisp:{wisp}"), "--url", &visitor.office]);
+        let path = said["address"].as_str().unwrap().strip_prefix(&visitor.office).unwrap().to_owned();
+        pages.push((wisp.to_string(), visitor.text(&path).await, path));
+    }
+    assert!(pages.len() >= 2);
+    for (wisp, page, _) in &pages {
+        assert!(page.contains(&network.wisps[wisp.as_str()].name), "{page}");
+        for other in network.wisps.values().filter(|w| w.id.as_str() != wisp.as_str()) {
+            assert_eq!(told(page, &[&other.name, other.id.as_str()]), [""; 0], "{wisp}");
+        }
+        let others: Vec<&str> = network
+            .links
+            .values()
+            .filter(|l| l.wisp.as_ref().map(ToString::to_string).as_ref() != Some(wisp))
+            .map(|l| l.id.as_str())
+            .collect();
+        assert_eq!(told(page, &others), [""; 0], "{wisp}");
+    }
+    assert!(pages.iter().any(|(wisp, page, _)| wisp == "altarete" && page.contains("VED-147")));
+
+    let (_, said) = vedetta(&office, &["share", "add", "site:monteverde", "--url", &visitor.office]);
+    let place = said["address"].as_str().unwrap().strip_prefix(&visitor.office).unwrap().to_owned();
+    let page = visitor.text(&place).await;
+    assert!(page.contains("Monteverde") && page.contains("Mbps"), "{page}");
+    let elsewhere: Vec<&str> = network
+        .sites
+        .values()
+        .filter(|s| s.kind == SiteKind::Municipality && s.id.as_str() != "monteverde")
+        .map(|s| s.name.as_str())
+        .collect();
+    assert_eq!(told(&page, &elsewhere), [""; 0]);
+    let secrets: Vec<String> = network
+        .devices
+        .values()
+        .flat_map(|d| [d.id.to_string(), d.address.to_string()])
+        .chain(network.wisps.values().flat_map(|w| w.email.clone()))
+        .chain(network.sites.values().flat_map(|s| s.access.clone().into_iter().chain(s.contact.clone())))
+        .collect();
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    let public = visitor.text("/public/summary").await;
+    assert!(public.contains("Monteverde"));
+    for page in pages.iter().map(|(_, page, _)| page).chain([&page, &public]) {
+        assert_eq!(told(page, &secrets), [""; 0]);
+        assert!(!page.contains("href=\"../i/") && !page.contains("href=\"../links/") && !page.contains("/api/"));
+    }
+    for wisp in network.wisps.values() {
+        assert!(!public.contains(&wisp.name), "the public summary names {}", wisp.name);
+    }
+
+    // A link is of no use elsewhere, one letter off it is none, and when it is withdrawn it ends at once.
+    let (start, last) = place.split_at(place.len() - 1);
+    let wrong = format!("{start}{}", if last == "0" { "1" } else { "0" });
+    for path in [wrong.as_str(), "/s/", "/s/x", &format!("{place}/i/147"), &place.to_uppercase()] {
+        let answer = visitor.get(path).await;
+        assert!([StatusCode::NOT_FOUND, StatusCode::SEE_OTHER].contains(&answer.status()), "{path}");
+        assert!(!answer.text().await.unwrap().contains("Mbps"), "{path}");
+    }
+    assert!(vedetta(&office, &["share", "remove", "site:monteverde"]).0);
+    assert_eq!(visitor.get(&place).await.status(), StatusCode::NOT_FOUND);
+    let (_, again) = vedetta(&office, &["share", "add", "wisp:altarete"]);
+    let old = pages.iter().find(|(wisp, ..)| wisp == "altarete").map(|(.., path)| path.clone()).unwrap();
+    assert!(again["address"].is_string());
+    assert_eq!(visitor.get(&old).await.status(), StatusCode::NOT_FOUND, "a new one ends the old one");
+    let page = visitor.text("/public/accessibility").await;
+    assert!(page.contains("WCAG 2.1"), "{page}");
 }

@@ -84,6 +84,7 @@ async fn every_page_fits_and_shuts_nobody_out() {
     let (snapshot, desk) = office_of(3_600_000);
     let office = Office::open(snapshot, desk).await;
     let (link, over) = (office.link(147), office.link(140));
+    let (wisp, site) = (office.share("wisp:altarete"), office.share("site:monteverde"));
     let paths = [
         "/",
         "/delivery",
@@ -98,6 +99,10 @@ async fn every_page_fits_and_shuts_nobody_out() {
         &over,
         "/l/nonsense",
         "/account/login",
+        "/public/summary",
+        "/public/accessibility",
+        &wisp,
+        &site,
     ]
     .map(str::to_owned);
     let at = office.addr;
@@ -134,6 +139,7 @@ async fn english_pages_fit_and_shut_nobody_out() {
     snapshot.network = network.into();
     let office = Office::open(snapshot, desk).await;
     let (at, link, over) = (office.addr, office.link(147), office.link(140));
+    let (wisp, site) = (office.share("wisp:altarete"), office.share("site:monteverde"));
     let looked = tokio::task::spawn_blocking(move || {
         let (mut browser, axe) = (Browser::start("en-GB", at), browser::axe());
         for width in WIDTHS {
@@ -149,6 +155,10 @@ async fn english_pages_fit_and_shut_nobody_out() {
                 &over,
                 "/l/nonsense",
                 "/account/login",
+                "/public/summary",
+                "/public/accessibility",
+                &wisp,
+                &site,
             ] {
                 browser.open(path);
                 assert_eq!(browser.value("document.documentElement.lang"), "en", "{path}");

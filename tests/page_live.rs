@@ -95,6 +95,7 @@ async fn stage(snapshot: Snapshot) -> Stage {
         desk: None,
         ledger: None,
         access: None,
+        public_pages: vedetta::web::share::PublicPages::default(),
     };
     let app = router(state).layer(axum::middleware::from_fn_with_state(hooks, hook));
     let mut running = JoinSet::new();

@@ -31,7 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
 ];
 
 /// Directories and files without I/O, clock, randomness or async.
-const PURE: [&str; 28] = [
+const PURE: [&str; 29] = [
     "src/agent/closing.rs",
     "src/spool/book.rs",
     "src/spool/record.rs",
@@ -43,6 +43,7 @@ const PURE: [&str; 28] = [
     "src/access/accounts.rs",
     "src/access/sessions.rs",
     "src/alert",
+    "src/web/own.rs",
     "src/wire",
     "src/catalogue.rs",
     "src/store/rollup.rs",

@@ -11,10 +11,16 @@ use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier 
 use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret as TotpSecret, Totp};
 
+use crate::model::{SiteId, WispId};
+
 /// The version of the file that this program writes; it refuses newer ones.
 pub const FORMAT: u32 = 1;
 /// Accounts in all: a Union has a handful.
 pub const ACCOUNTS_MAX: usize = 200;
+/// Links in all: one for each operator and place of a large network.
+const SHARES_MAX: usize = 2000;
+/// Of a link.
+const WORD_CHARS: usize = 32;
 const NAME_CHARS_MAX: usize = 40;
 /// NIST SP 800-63B, 5.1.1.2 asks for 8; there is no reason to be as short as that.
 pub const PASSWORD_CHARS_MIN: usize = 12;
@@ -58,7 +64,9 @@ pub enum AccountError {
     Unknown(String),
     #[error("a password has {PASSWORD_CHARS_MIN} characters at least and {PASSWORD_BYTES_MAX} bytes at most")]
     Password,
-    #[error("there are {ACCOUNTS_MAX} accounts already")]
+    #[error("there is no link for {0}")]
+    NoShare(String),
+    #[error("there are too many: {ACCOUNTS_MAX} accounts and {SHARES_MAX} links at most")]
     TooMany,
     #[error("the password or the code of {0} cannot be read")]
     Damaged(String),
@@ -139,12 +147,59 @@ impl Account {
 #[serde(deny_unknown_fields)]
 pub struct Accounts {
     format: u32,
-    accounts: BTreeMap<String, Account>,
+    #[serde(rename = "accounts")]
+    by_name: BTreeMap<String, Account>,
+    /// Links of operators and places, by whose they are.
+    #[serde(default)]
+    shares: BTreeMap<String, Share>,
+}
+
+/// A link that shows one operator its own lines, or one place its own service.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// The last part of its address: 128 bits of chance, in hexadecimal.
+    pub word: String,
+    /// RFC 3339.
+    pub made_at: String,
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Whose a link is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    Wisp(WispId),
+    Site(SiteId),
+}
+
+impl Whose {
+    /// `wisp:ID` or `site:ID`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':')? {
+            ("wisp", id) => WispId::parse(id).ok().map(Self::Wisp),
+            ("site", id) => SiteId::parse(id).ok().map(Self::Site),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wisp(id) => write!(f, "wisp:{id}"),
+            Self::Site(id) => write!(f, "site:{id}"),
+        }
+    }
 }
 
 impl Default for Accounts {
     fn default() -> Self {
-        Self { format: FORMAT, accounts: BTreeMap::new() }
+        Self { format: FORMAT, by_name: BTreeMap::new(), shares: BTreeMap::new() }
     }
 }
 
@@ -154,52 +209,91 @@ impl Accounts {
         if self.format > FORMAT {
             return Err(AccountError::Newer(self.format));
         }
-        if self.accounts.len() > ACCOUNTS_MAX {
+        if self.by_name.len() > ACCOUNTS_MAX {
             return Err(AccountError::TooMany);
         }
-        for (name, account) in &self.accounts {
+        for (name, account) in &self.by_name {
             check_name(name)?;
             if account.totp().is_none() || PasswordHash::new(&account.password_argon2id).is_err() {
                 return Err(AccountError::Damaged(name.clone()));
             }
         }
-        Ok(self)
+        if self.shares.len() > SHARES_MAX {
+            return Err(AccountError::TooMany);
+        }
+        let bad = self.shares.iter().find(|(whose, s)| Whose::parse(whose).is_none() || s.word.len() != WORD_CHARS);
+        match bad {
+            Some((whose, _)) => Err(AccountError::Damaged(whose.clone())),
+            None => Ok(self),
+        }
+    }
+
+    /// Whose link ends in this word. All are compared, so that the time taken says nothing.
+    pub fn share(&self, word: &str) -> Option<Whose> {
+        let same = |of: &Share| {
+            let differs = of.word.len() ^ word.len();
+            of.word.bytes().zip(word.bytes()).fold(differs, |differs, (a, b)| differs | usize::from(a ^ b)) == 0
+        };
+        let mut found = None;
+        for (whose, share) in &self.shares {
+            if same(share) {
+                found = Some(whose);
+            }
+        }
+        Whose::parse(found?)
+    }
+
+    pub fn shares(&self) -> impl Iterator<Item = (&str, &Share)> {
+        self.shares.iter().map(|(whose, share)| (whose.as_str(), share))
+    }
+
+    /// A new link, in place of one that there was.
+    pub fn add_share(&mut self, whose: &Whose, share: Share) -> Result<(), AccountError> {
+        if self.shares.len() >= SHARES_MAX {
+            return Err(AccountError::TooMany);
+        }
+        self.shares.insert(whose.to_string(), share);
+        Ok(())
+    }
+
+    pub fn remove_share(&mut self, whose: &Whose) -> Result<(), AccountError> {
+        self.shares.remove(&whose.to_string()).map(|_| ()).ok_or_else(|| AccountError::NoShare(whose.to_string()))
     }
 
     pub fn get(&self, name: &str) -> Option<&Account> {
-        self.accounts.get(name)
+        self.by_name.get(name)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Account)> {
-        self.accounts.iter().map(|(name, account)| (name.as_str(), account))
+        self.by_name.iter().map(|(name, account)| (name.as_str(), account))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+        self.by_name.is_empty()
     }
 
     /// One more.
     pub fn add(&mut self, name: &str, account: Account) -> Result<(), AccountError> {
         check_name(name)?;
-        if self.accounts.contains_key(name) {
+        if self.by_name.contains_key(name) {
             return Err(AccountError::Exists(name.to_owned()));
         }
-        if self.accounts.len() >= ACCOUNTS_MAX {
+        if self.by_name.len() >= ACCOUNTS_MAX {
             return Err(AccountError::TooMany);
         }
-        self.accounts.insert(name.to_owned(), account);
+        self.by_name.insert(name.to_owned(), account);
         Ok(())
     }
 
     /// Another password and code for one that there is.
     pub fn replace(&mut self, name: &str, account: Account) -> Result<(), AccountError> {
-        let place = self.accounts.get_mut(name).ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
+        let place = self.by_name.get_mut(name).ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
         *place = account;
         Ok(())
     }
 
     pub fn remove(&mut self, name: &str) -> Result<(), AccountError> {
-        self.accounts.remove(name).map(|_| ()).ok_or_else(|| AccountError::Unknown(name.to_owned()))
+        self.by_name.remove(name).map(|_| ()).ok_or_else(|| AccountError::Unknown(name.to_owned()))
     }
 }
 

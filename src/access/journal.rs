@@ -39,6 +39,8 @@ pub enum What {
     AccountAdded,
     AccountRenewed,
     AccountRemoved,
+    LinkAdded,
+    LinkRemoved,
 }
 
 /// One event, before it has a place in the chain.

@@ -1,4 +1,4 @@
-//! `vedetta account`: who may log in; `vedetta access`: who did.
+//! `vedetta account`: who may log in; `vedetta share`: links of operators and places; `vedetta access`: who did.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::language;
-use crate::access::accounts::{Account, Accounts, Role, check_name};
+use crate::access::accounts::{Account, Accounts, Role, Share, Whose, check_name};
 use crate::access::journal::{self, Broken, Entry, What};
 use crate::access::{self, ACCOUNTS_FILE};
 use crate::model::network::Language;
+use crate::web::status::HUB_URL;
 
 /// The data directory of `vedetta run` in its usual place, and of an installed hub.
 const DIRS: [&str; 2] = ["data/hub", "/var/lib/vedetta"];
@@ -119,6 +120,11 @@ fn pick(italian: &'static str, english: &'static str) -> &'static str {
     }
 }
 
+/// RFC 3339, to the second.
+fn now() -> String {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default().to_string()
+}
+
 /// A new account with its password, made or from a file.
 fn make(role: Role, password_file: Option<&PathBuf>) -> anyhow::Result<(Account, Option<String>)> {
     let (password, made) = match password_file {
@@ -128,8 +134,7 @@ fn make(role: Role, password_file: Option<&PathBuf>) -> anyhow::Result<(Account,
         }
         None => (access::password(), true),
     };
-    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-    let account = Account::new(role, &password, access::chance(), now.to_string())?;
+    let account = Account::new(role, &password, access::chance(), now())?;
     Ok((account, made.then_some(password)))
 }
 
@@ -214,6 +219,105 @@ fn tell(name: &str, account: &Account, password: Option<&str>, as_json: bool) {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  vedetta share add wisp:langhenet --url https://vedetta.example
+  vedetta share add site:bossolasco --url https://vedetta.example
+  vedetta share remove wisp:langhenet          the address ends at once
+  vedetta share list --json
+
+An operator sees its own links and backhauls and their incidents; a place what it was promised and
+has, and which link limits it. Nothing of others, no addresses, no people. Whoever has the address
+sees the page; it changes nothing. `add` for one that has a link makes another: the old one ends.
+Run it on the hub's machine as the hub's user; the hub need not be restarted.")]
+pub struct ShareArgs {
+    #[command(flatten)]
+    dir: DirArgs,
+    #[command(subcommand)]
+    command: Option<ShareCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ShareCommand {
+    /// Whose links there are (the default)
+    #[command(after_help = "Example:\n  vedetta share list --json")]
+    List {
+        /// The public_url of the hub
+        #[arg(long, value_name = "URL", default_value = HUB_URL)]
+        url: String,
+    },
+    /// A new link
+    #[command(after_help = "Example:\n  vedetta share add wisp:langhenet --url https://vedetta.example")]
+    Add {
+        /// `wisp:ID` or `site:ID`, as the inventory has it
+        #[arg(value_name = "WHOSE", value_parser = parse_whose)]
+        whose: Whose,
+        /// The public_url of the hub
+        #[arg(long, value_name = "URL", default_value = HUB_URL)]
+        url: String,
+    },
+    /// No longer
+    #[command(after_help = "Example:\n  vedetta share remove wisp:langhenet")]
+    Remove {
+        #[arg(value_name = "WHOSE", value_parser = parse_whose)]
+        whose: Whose,
+    },
+}
+
+fn parse_whose(text: &str) -> Result<Whose, String> {
+    Whose::parse(text).ok_or_else(|| format!("{text:?} is neither wisp:ID nor site:ID"))
+}
+
+/// `vedetta share`.
+pub fn share(args: &ShareArgs) -> anyhow::Result<ExitCode> {
+    let dir = args.dir.dir()?;
+    let mut all = access::read(&dir)?;
+    let address = |url: &str, word: &str| format!("{}/s/{word}", url.trim_end_matches('/'));
+    match args.command.as_ref() {
+        None => list_shares(&all, |word| address(HUB_URL, word), args.dir.json),
+        Some(ShareCommand::List { url }) => list_shares(&all, |word| address(url, word), args.dir.json),
+        Some(ShareCommand::Add { whose, url }) => {
+            let share = Share { word: access::share_word(), made_at: now() };
+            let address = address(url, &share.word);
+            all.add_share(whose, share)?;
+            save(&dir, &all, &whose.to_string(), What::LinkAdded)?;
+            if args.dir.json {
+                println!("{}", json!({ "whose": whose.to_string(), "address": address }));
+            } else {
+                println!("{address}");
+            }
+        }
+        Some(ShareCommand::Remove { whose }) => {
+            all.remove_share(whose)?;
+            save(&dir, &all, &whose.to_string(), What::LinkRemoved)?;
+            if args.dir.json {
+                println!("{}", json!({ "removed": whose.to_string() }));
+            } else {
+                println!("{whose}: {}", pick("ritirato", "withdrawn"));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list_shares(all: &Accounts, address: impl Fn(&str) -> String, as_json: bool) {
+    if as_json {
+        let shares: Vec<_> = all
+            .shares()
+            .map(|(whose, s)| json!({ "whose": whose, "address": address(&s.word), "made_at": s.made_at }))
+            .collect();
+        println!("{}", json!({ "shares": shares }));
+        return;
+    }
+    for (whose, share) in all.shares() {
+        println!("{whose:<32} {}  {}", share.made_at, address(&share.word));
+    }
+    if all.shares().next().is_none() {
+        println!("{}", pick("Nessuno: vedetta share add wisp:ID", "None: vedetta share add wisp:ID"));
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   vedetta access                       the last 50 lines, and whether the chain holds
   vedetta access --all --json          everything, for a script
   vedetta access --head DIGEST         whether this digest, noted at an earlier time, is still in the chain
@@ -271,6 +375,8 @@ fn render(shown: &[Entry], all: &[Entry], broken: Option<&Broken>, missing: bool
             What::AccountAdded => pick("account nuovo", "new account"),
             What::AccountRenewed => pick("account rinnovato", "account renewed"),
             What::AccountRemoved => pick("account rimosso", "account removed"),
+            What::LinkAdded => pick("collegamento nuovo", "new link"),
+            What::LinkRemoved => pick("collegamento ritirato", "link withdrawn"),
         };
         let note = e.note.as_deref().unwrap_or_default();
         let line = format!("{:>6}  {at}  {:<16} {what:<18} {} {note}", e.n, e.who, e.from);

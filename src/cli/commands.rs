@@ -50,6 +50,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "hub")]
         Command::Account(args) => super::account::account(&args),
         #[cfg(feature = "hub")]
+        Command::Share(args) => super::account::share(&args),
+        #[cfg(feature = "hub")]
         Command::Access(args) => super::account::access(&args),
         #[cfg(feature = "hub")]
         Command::Store(args) => super::store::run(args),

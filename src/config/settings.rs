@@ -100,6 +100,8 @@ impl HubSettings {
                 public_url: None,
                 proxies: WEB_PROXIES.to_vec(),
                 open_to: WEB_PROXIES.to_vec(),
+                public_summary: false,
+                contact: None,
                 language,
             },
             alert: AlertSettings::default(),
@@ -173,6 +175,10 @@ pub struct WebSettings {
     pub proxies: Vec<IpAddr>,
     /// Who needs no account to look: loopback by default, nobody where there is a `public_url`.
     pub open_to: Vec<IpAddr>,
+    /// Whether everybody may see how the municipalities stand.
+    pub public_summary: bool,
+    /// Whom barriers of the pages are reported to.
+    pub contact: Option<String>,
     /// The page's language where the browser asks for neither.
     pub language: Language,
 }

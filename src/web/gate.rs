@@ -23,8 +23,9 @@ use crate::model::network::Language;
 
 /// Where one logs in.
 pub const LOGIN: &str = "/account/login";
-/// What needs no account: the way in, what pages load, signed links, the heartbeats of backups, whether the hub lives.
-const OPEN: [&str; 5] = ["/account/", "/assets/", "/l/", super::heartbeat::PREFIX, "/healthz"];
+/// What needs no account: the way in, what pages load, signed links, links of operators and places, what is public,
+/// the heartbeats of backups, whether the hub lives.
+const OPEN: [&str; 7] = ["/account/", "/assets/", "/l/", "/s/", "/public/", super::heartbeat::PREFIX, "/healthz"];
 const COOKIE: &str = "vedetta_session";
 /// Where to go on after logging in: a path of ours is short.
 const NEXT_BYTES_MAX: usize = 200;
@@ -45,7 +46,7 @@ pub async fn check(State(shared): SharedState, mut request: Request, next: Next)
     next.run(request).await
 }
 
-fn reader(shared: &Shared, request: &Request) -> Option<IpAddr> {
+pub(super) fn reader(shared: &Shared, request: &Request) -> Option<IpAddr> {
     let proxies = shared.state.desk.as_ref().map_or(&[][..], |d| &d.proxies);
     Some(limit::reader(desk::peer(request.extensions())?, request.headers(), proxies))
 }

@@ -189,6 +189,7 @@ mod tests {
             desk: Some(desk),
             ledger: None,
             access: None,
+            public_pages: crate::web::share::PublicPages::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();

@@ -6,7 +6,8 @@
 //! `/api/v1/events` (server-sent events: a new picture is there), `/metrics`, `/healthz`.
 //!
 //! Limits: [`listen::CONNECTIONS_MAX`] connections, [`listen::IDLE_MAX`] without a byte, [`EVENT_STREAMS_MAX`] event
-//! streams, one event a second each. Who may ask is in [`guard`] and [`gate`]; `/account/…` is the way in.
+//! streams, one event a second each. Who may ask is in [`guard`] and [`gate`]; `/account/…` is the way in,
+//! `/s/…` the page of one operator or place, `/public/…` what everybody may see.
 
 mod answer;
 pub mod api;
@@ -24,8 +25,10 @@ mod listen;
 pub mod map;
 pub mod metrics;
 pub mod names;
+mod own;
 pub mod page;
 pub mod series;
+pub mod share;
 pub mod snapshot;
 pub mod status;
 pub mod summary;
@@ -77,6 +80,7 @@ pub struct WebState {
     pub ledger: Option<Arc<Ledger>>,
     /// Who needs an account, and which there are; without it everybody sees everything.
     pub access: Option<Arc<Access>>,
+    pub public_pages: share::PublicPages,
 }
 
 /// [`WebState`] with what all requests share.
@@ -129,6 +133,9 @@ fn build(state: WebState, shutdown: Option<Shutdown>) -> Router {
         .route("/", get(page))
         .route("/fragment", get(fragment))
         .merge(forms)
+        .route("/s/{word}", get(share::own))
+        .route("/public/summary", get(share::summary))
+        .route("/public/accessibility", get(share::accessibility))
         .route("/delivery", get(delivery))
         .route("/sites/{id}", get(place))
         .route("/wisps/{id}", get(operator))

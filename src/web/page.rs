@@ -10,6 +10,7 @@ mod fold;
 mod hub;
 mod incident;
 mod link;
+pub mod open;
 pub mod operator;
 pub mod place;
 mod plot;

@@ -10,7 +10,8 @@ use super::history::{Kept, kept};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use vedetta::access::Access;
+use vedetta::access::accounts::{Share, Whose};
+use vedetta::access::{self, Access};
 use vedetta::alert::desk::Desk;
 use vedetta::alert::signed::{Grant, LinkKeys};
 use vedetta::config::secret::Secret;
@@ -74,6 +75,7 @@ impl Office {
             desk: Some(web),
             ledger: Some(history.ledger.clone()),
             access: Some(Arc::new(access)),
+            public_pages: vedetta::web::share::PublicPages { summary: true, contact: None },
         };
         let (switch, shutdown) = Shutdown::new();
         let mut running = JoinSet::new();
@@ -92,6 +94,16 @@ impl Office {
     pub fn link(&self, number: u64) -> String {
         let incident = self.snapshot.incidents.iter().find(|i| i.number == number).unwrap();
         self.sign(&Grant::of(incident).unwrap())
+    }
+
+    /// The path of a link of an operator or a place, as `vedetta share` makes it.
+    pub fn share(&self, whose: &str) -> String {
+        let whose = Whose::parse(whose).unwrap();
+        let mut all = access::read(self.dir.path()).unwrap();
+        let word = access::share_word();
+        all.add_share(&whose, Share { word: word.clone(), made_at: String::new() }).unwrap();
+        access::write(self.dir.path(), &all).unwrap();
+        format!("/s/{word}")
     }
 
     pub fn sign(&self, grant: &Grant) -> String {

@@ -40,6 +40,7 @@ pub async fn start_all(snapshot: Snapshot, public_url: Option<&str>, ledger: Opt
         desk: None,
         ledger,
         access: None,
+        public_pages: vedetta::web::share::PublicPages::default(),
     };
     let mut running = tokio::task::JoinSet::new();
     running.spawn(serve(listener, state, shutdown));

@@ -202,6 +202,8 @@ fn web(raw: &Raw, findings: &mut Findings) -> Option<WebSettings> {
         public_url,
         proxies: inventory::addresses(raw, "proxies"),
         open_to,
+        public_summary: raw.boolean("public_summary").unwrap_or(false),
+        contact: raw.text("contact").map(str::to_owned),
         language: inventory::language(raw).unwrap_or(Language::Italian),
     })
 }

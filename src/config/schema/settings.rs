@@ -114,6 +114,18 @@ static WEB: Table = Table {
             "[\"127.0.0.1\", \"::1\"], but [] where there is a public_url",
             "Addresses from which the pages and /metrics are read without an account, for instance that of Prometheus.",
         ),
+        default(
+            "public_summary",
+            Kind::Boolean,
+            "false",
+            "Whether everybody may see how the municipalities stand, at `/public/summary`: no figures, links or operators.",
+        ),
+        optional(
+            "contact",
+            Kind::Text,
+            "nobody is named",
+            "Whom barriers are reported to, on the statement on accessibility.",
+        ),
         default("language", Kind::Choice(LANGUAGES), "\"it\"", "Language where the browser asks for neither."),
     ],
 };

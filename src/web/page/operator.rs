@@ -47,12 +47,7 @@ pub fn page(snapshot: &Snapshot, id: &str, language: Language) -> Option<Result<
         name: &operator.name,
         id: operator.id.as_str(),
         class: if trouble > 0 { "below" } else { "well" },
-        state: match (trouble, language) {
-            (0, Language::Italian) => "in regola".to_owned(),
-            (0, Language::English) => "well".to_owned(),
-            (n, Language::Italian) => format!("{n} su {} da guardare", edges.len()),
-            (n, Language::English) => format!("{n} of {} to be looked at", edges.len()),
-        },
+        state: self::trouble(trouble, edges.len(), language),
         updated: c.clock.moment_with_seconds(snapshot.generated_at, language),
         phone: operator.phone.as_deref(),
         email: operator.email.join(", "),
@@ -66,4 +61,14 @@ pub fn page(snapshot: &Snapshot, id: &str, language: Language) -> Option<Result<
             .collect(),
     };
     Some(page.render())
+}
+
+/// How many links of all want somebody to look at them.
+pub fn trouble(n: usize, all: usize, language: Language) -> String {
+    match (n, language) {
+        (0, Language::Italian) => "in regola".to_owned(),
+        (0, Language::English) => "well".to_owned(),
+        (n, Language::Italian) => format!("{n} su {all} da guardare"),
+        (n, Language::English) => format!("{n} of {all} to be looked at"),
+    }
 }

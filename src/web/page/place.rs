@@ -160,7 +160,7 @@ fn worse(view: &SiteView) -> (Direction, &SiteDirection) {
 }
 
 /// What staff can say as it stands: no term of the trade, no figure that is not known.
-fn sentence(c: &Context<'_>, view: &SiteView, kind: SiteKind) -> String {
+pub(super) fn sentence(c: &Context<'_>, view: &SiteView, kind: SiteKind) -> String {
     let (direction, d) = worse(view);
     let target = c.mbps(d.target_mbps);
     let whose = match kind {
