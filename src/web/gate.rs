@@ -170,8 +170,15 @@ fn account_page(
 
 /// `GET /account/login`: the form, or who is logged in.
 pub(super) async fn show(State(shared): SharedState, Query(query): Query<LoginQuery>, request: Request) -> Response {
-    let Some(access) = shared.state.access.clone() else { return StatusCode::NOT_FOUND.into_response() };
     let language = shared.language(&PageQuery { lang: query.lang }, request.headers());
+    let Some(access) = shared.state.access.clone() else {
+        let (title, text) = match language {
+            Language::Italian => ("Qui non servono account", "È una simulazione: tutti vedono tutto."),
+            Language::English => ("No account is needed here", "This is a simulation: everybody sees everything."),
+        };
+        let page = super::page::sheet::message(&shared.snapshot(), language, title, text);
+        return html(page, language, request.headers());
+    };
     let session = request.extensions().get::<Session>();
     let shown = Shown { session, name: "", next: &query.next, problem: None, status: StatusCode::OK };
     account_page(&shared, &access, &shown, language, request.headers())
