@@ -310,11 +310,22 @@ pub struct NotifySettings {
     pub quiet: Quiet,
     /// 07:30: summaries and reminders.
     pub digest_minute: u16,
+    /// Who gets a summary on Monday morning.
+    pub weekly: Weekly,
     /// 20: further mails to one recipient within an hour become one summary.
     pub mails_per_hour: u32,
     /// Whether incidents are published over MQTT: true.
     pub mqtt: bool,
     pub webhooks: Vec<WebhookSettings>,
+}
+
+/// Who gets the summary of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weekly {
+    Nobody,
+    Staff,
+    /// The staff, and the contacts of places (`contact_email`) each of its own.
+    Contacts,
 }
 
 /// A machine that is told of incidents over HTTP.
@@ -350,6 +361,7 @@ impl Default for NotifySettings {
             quiet_end_minute: 7 * 60,
             quiet: Quiet::Updates,
             digest_minute: 7 * 60 + 30,
+            weekly: Weekly::Staff,
             mails_per_hour: 20,
             mqtt: true,
             webhooks: Vec::new(),

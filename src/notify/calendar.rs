@@ -39,6 +39,18 @@ pub fn latest(zone: &TimeZone, minute: u16, now: UnixMillis) -> UnixMillis {
     now
 }
 
+/// The latest Monday's instant, not after `now`, at which it was that time of day.
+pub fn latest_monday(zone: &TimeZone, minute: u16, now: UnixMillis) -> UnixMillis {
+    let mut at = latest(zone, minute, now);
+    for _ in 0..7 {
+        if zoned(zone, at).weekday() == Weekday::Monday {
+            break;
+        }
+        at = latest(zone, minute, at - Duration::from_millis(1));
+    }
+    at
+}
+
 /// Hours of every day, or of every working day; an end that is not later than the start is on the next day.
 #[derive(Debug, Clone, Copy)]
 pub struct Hours {

@@ -11,6 +11,7 @@ use super::generic;
 use super::policy::Notice;
 use super::story::Story;
 use super::updates;
+use super::weekly::{OperatorWeek, SiteWeek};
 use super::words::{self, pick};
 use super::{NoticeKind, Recipient};
 use crate::alert::{Condition, Incident, IncidentState};
@@ -189,6 +190,101 @@ pub fn digest(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block>) {
     blocks.extend(page(letter));
     blocks.extend(letter.foot());
     (subject, blocks)
+}
+
+/// The Monday morning's summary: to the staff of the whole network, to a place of itself.
+pub fn weekly(letter: &Letter<'_>, notice: &Notice) -> (String, Vec<Block>) {
+    let Some(week) = &notice.weekly else { return (String::new(), Vec::new()) };
+    let from = words::day(letter.language, &letter.zone, week.from);
+    let below = week.sites.len();
+    let subject = match (&notice.recipient, below, letter.italian()) {
+        (_, 0, true) => "[VED] La settimana: tutto come promesso".to_owned(),
+        (_, 0, false) => "[VED] The week: everything as promised".to_owned(),
+        (Recipient::Contact(_), _, true) => "[VED] La settimana: per un tempo sotto il minimo".to_owned(),
+        (Recipient::Contact(_), _, false) => "[VED] The week: below target for a time".to_owned(),
+        (_, 1, true) => "[VED] La settimana: 1 sede sotto il minimo".to_owned(),
+        (_, 1, false) => "[VED] The week: 1 place below target".to_owned(),
+        (_, n, true) => format!("[VED] La settimana: {n} sedi sotto il minimo"),
+        (_, n, false) => format!("[VED] The week: {n} places below target"),
+    };
+    let (well, all) = (week.promised.saturating_sub(below), week.promised);
+    let intro = match (&notice.recipient, below, letter.italian()) {
+        (Recipient::Contact(_), 0, true) => {
+            format!("da {from} a stamattina il vostro collegamento non è mai sceso sotto quanto promesso")
+        }
+        (Recipient::Contact(_), 0, false) => {
+            format!("From {from} to this morning your connection was never below what was promised")
+        }
+        (Recipient::Contact(_), _, true) => {
+            format!("da {from} a stamattina il vostro collegamento è stato per un tempo sotto quanto promesso")
+        }
+        (Recipient::Contact(_), _, false) => {
+            format!("From {from} to this morning your connection was below what was promised for a time")
+        }
+        (_, 0, true) => format!("da {from} a stamattina nessuna delle {all} sedi è scesa sotto quanto promesso"),
+        (_, 0, false) => format!("From {from} to this morning none of the {all} places was below what was promised"),
+        (_, _, true) => {
+            format!("da {from} a stamattina {well} sedi su {all} non sono mai scese sotto quanto promesso")
+        }
+        (_, _, false) => {
+            format!("From {from} to this morning {well} of {all} places were never below what was promised")
+        }
+    };
+    let known = letter.pick(", per quanto si è potuto misurare.", ", as far as could be measured.");
+    let mut blocks =
+        vec![Block::Para(letter.pick("Buongiorno,", "Hello,").into()), Block::Para(format!("{intro}{known}"))];
+    if below > 0 {
+        blocks.push(Block::Title(letter.pick("Sotto il minimo", "Below target").into()));
+        blocks.push(letter.list(week.sites.iter().map(|site| site_week(letter, site)).collect()));
+    }
+    let open: Vec<String> = week.open.iter().filter_map(|n| Some(line(&letter.story(*n)?))).collect();
+    if !open.is_empty() {
+        blocks.push(Block::Title(letter.pick("Ancora aperti", "Still open").into()));
+        blocks.push(letter.list(open));
+    }
+    if !week.operators.is_empty() {
+        blocks.push(Block::Title(letter.pick("Per operatore", "By operator").into()));
+        blocks.push(letter.list(week.operators.iter().map(|week| operator_week(letter, week)).collect()));
+    }
+    if !matches!(notice.recipient, Recipient::Contact(_)) {
+        blocks.extend(page(letter));
+    }
+    blocks.extend(letter.foot());
+    (subject, blocks)
+}
+
+fn site_week(letter: &Letter<'_>, week: &SiteWeek) -> String {
+    let name = letter.network.sites.get(&week.site).map_or(week.site.as_str(), |s| s.name.as_str());
+    let lasted = words::duration(letter.language, week.below);
+    let times = match (week.times, letter.italian()) {
+        (0 | 1, _) => String::new(),
+        (n, true) => format!(" in {n} volte"),
+        (n, false) => format!(" in {n} stretches"),
+    };
+    let open = if week.open { letter.pick(", lo è ancora", ", it still is") } else { "" };
+    format!("{}: {lasted}{times}{open}", bold(name))
+}
+
+fn operator_week(letter: &Letter<'_>, week: &OperatorWeek) -> String {
+    let name = match &week.wisp {
+        Some(wisp) => letter.network.wisps.get(wisp).map_or(wisp.as_str(), |w| w.name.as_str()),
+        None => letter.pick("Rete propria", "Own network"),
+    };
+    let lasted = words::duration(letter.language, week.lasted);
+    let count = match (week.incidents, letter.italian()) {
+        (1, true) => "1 guasto".to_owned(),
+        (1, false) => "1 fault".to_owned(),
+        (n, true) => format!("{n} guasti"),
+        (n, false) => format!("{n} faults"),
+    };
+    let open = match (week.open, letter.italian()) {
+        (0, _) => String::new(),
+        (1, true) => ", 1 ancora aperto".to_owned(),
+        (n, true) => format!(", {n} ancora aperti"),
+        (n, false) => format!(", {n} still open"),
+    };
+    let lasting = letter.pick("durata", "lasting");
+    format!("{}: {count}, {lasting} {lasted}{open}", bold(name))
 }
 
 /// The staff's mail of every morning of the running-in.

@@ -112,6 +112,9 @@ impl Thread {
 pub struct Mailbox {
     /// Up to when the summaries have told everything.
     pub digest_at: Option<UnixMillis>,
+    /// Up to when the weekly summaries have told everything.
+    #[serde(default)]
+    pub weekly_at: Option<UnixMillis>,
     /// Mails of the last hour.
     #[serde(default)]
     pub sent: Vec<UnixMillis>,

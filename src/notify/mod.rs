@@ -30,6 +30,7 @@ pub mod story;
 pub mod trial;
 mod updates;
 pub mod webhook;
+pub mod weekly;
 mod wisp;
 mod words;
 
@@ -52,6 +53,8 @@ pub enum NoticeKind {
     Digest,
     /// Every morning of the running-in: what would have been sent.
     RodaggioDigest,
+    /// Every Monday morning: how the week went.
+    Weekly,
     /// An address was refused for good.
     Undeliverable,
     /// Somebody tries the settings.
@@ -69,6 +72,7 @@ impl NoticeKind {
             Self::Summary => "summary",
             Self::Digest => "digest",
             Self::RodaggioDigest => "rodaggio_digest",
+            Self::Weekly => "weekly",
             Self::Undeliverable => "undeliverable",
             Self::Test => "test",
         }

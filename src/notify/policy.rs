@@ -12,6 +12,7 @@
 //! - **Escalated**, once, to the staff: an operator was told, and nobody took charge in time.
 //! - **Reminder**: to the operator in the morning; to the staff when the thread is to go on afresh.
 //! - **Closed**: to whoever was told of the opening.
+//! - **Weekly**, on Monday morning: how the week went.
 //! - **Digest**, in the morning: minor incidents, and those that were over before their mail could go.
 //! - **Summary**: what would go beyond the mails an hour of a recipient, in one mail.
 //! - **Undeliverable**, to the staff: an address was refused for good.
@@ -25,6 +26,7 @@ use jiff::tz::TimeZone;
 use super::calendar::{self, Hours};
 use super::digest::{self, DigestItem, RodaggioReport};
 use super::log::{Facts, Log, Refused, Thread, key};
+use super::weekly::{self, WeeklyReport};
 use super::{NoticeKind, Recipient};
 use crate::alert::desk::{Case, Desk};
 use crate::alert::incident::ProbableCause;
@@ -68,6 +70,8 @@ pub enum Why {
     RepairOverdue,
     TooMany,
     Morning,
+    /// It is Monday morning.
+    Monday,
     Refused,
 }
 
@@ -92,6 +96,7 @@ impl Why {
             Self::RepairOverdue => "repair_overdue",
             Self::TooMany => "too_many",
             Self::Morning => "morning",
+            Self::Monday => "monday",
             Self::Refused => "refused",
         }
     }
@@ -113,6 +118,7 @@ pub struct Notice {
     pub merged: Vec<Notice>,
     pub items: Vec<DigestItem>,
     pub rodaggio: Option<RodaggioReport>,
+    pub weekly: Option<WeeklyReport>,
     pub refused: Vec<Refused>,
 }
 
@@ -128,6 +134,7 @@ impl Notice {
             merged: Vec::new(),
             items: Vec::new(),
             rodaggio: None,
+            weekly: None,
             refused: Vec::new(),
         }
     }
@@ -163,6 +170,7 @@ pub fn decide(situation: Situation<'_>) -> Vec<Notice> {
         notices.extend(shadow);
         notices.extend(view.within_rate(&recipient, &key, real));
         notices.extend(digest::due(&view, &recipient, &key, &numbered));
+        notices.extend(weekly::due(&view, &recipient, &situation.log.mailbox(&key), &numbered));
         if let Recipient::Staff(index) = recipient {
             notices.extend(view.undeliverable(index));
         }

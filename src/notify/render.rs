@@ -65,7 +65,14 @@ pub fn compose(material: Material<'_>, notice: &Notice) -> Option<Mail> {
             | NoticeKind::Escalated,
             Some(incident),
         ) => about_one(material, notice, incident),
-        (NoticeKind::Summary | NoticeKind::Digest | NoticeKind::RodaggioDigest | NoticeKind::Undeliverable, _) => {
+        (
+            NoticeKind::Summary
+            | NoticeKind::Digest
+            | NoticeKind::RodaggioDigest
+            | NoticeKind::Weekly
+            | NoticeKind::Undeliverable,
+            _,
+        ) => {
             let (to, language) = addresses(network, &notice.recipient)?;
             let letter = Letter {
                 network,
@@ -79,10 +86,12 @@ pub fn compose(material: Material<'_>, notice: &Notice) -> Option<Mail> {
             let (subject, body) = match notice.kind {
                 NoticeKind::Summary => letters::summary(&letter, notice),
                 NoticeKind::RodaggioDigest => letters::rodaggio(&letter, notice),
+                NoticeKind::Weekly => letters::weekly(&letter, notice),
                 NoticeKind::Undeliverable => letters::undeliverable(&letter, notice),
                 _ => letters::digest(&letter, notice),
             };
-            let over = notice.kind == NoticeKind::Summary && letters::all_over(&letter, notice);
+            let over = notice.kind == NoticeKind::Summary && letters::all_over(&letter, notice)
+                || notice.weekly.as_ref().is_some_and(|week| week.sites.is_empty() && week.open.is_empty());
             let tone = if over { Tone::Resolved } else { Tone::Major };
             let domain = domain(letter.from);
             let (kind, label) = (notice.kind.as_str(), label(&notice.recipient));

@@ -227,6 +227,9 @@ impl Teller {
 fn note(mailbox: &mut Mailbox, notice: &Notice, now: UnixMillis, step: Step<'_>) {
     mailbox.note(now);
     mailbox.merged_total += notice.merged.len() as u64;
+    if let Some(week) = &notice.weekly {
+        mailbox.weekly_at = Some(week.to);
+    }
     if notice.why.contains(&Why::Morning) {
         let zone = jiff::tz::TimeZone::get(&step.network.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
         mailbox.digest_at = Some(super::calendar::latest(&zone, step.settings.digest_minute, now));

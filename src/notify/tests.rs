@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::log::{Facts, Log, Refused, Thread, Told, key};
+use super::log::{Facts, Log, Mailbox, Refused, Thread, Told, key};
 use super::policy::{self, Notice, Situation, Why};
 use super::render::{Material, Sender, compose, render};
 use super::{Mail, NoticeKind, Recipient, chart, message};

@@ -209,7 +209,7 @@ fn repeated(words: &mut Words<'_>, names: &Names<'_>) -> Result<Vec<(Duration, C
     Ok(changes)
 }
 
-const KINDS: [(&str, Option<NoticeKind>); 11] = [
+const KINDS: [(&str, Option<NoticeKind>); 12] = [
     ("mail", None),
     ("mails", None),
     ("opened", Some(NoticeKind::Opened)),
@@ -220,6 +220,7 @@ const KINDS: [(&str, Option<NoticeKind>); 11] = [
     ("summary", Some(NoticeKind::Summary)),
     ("digest", Some(NoticeKind::Digest)),
     ("rodaggio_digest", Some(NoticeKind::RodaggioDigest)),
+    ("weekly", Some(NoticeKind::Weekly)),
     ("undeliverable", Some(NoticeKind::Undeliverable)),
 ];
 

@@ -10,7 +10,7 @@ use crate::config::secret::Secret;
 use crate::config::settings::{
     AgentSettings, AlertSettings, ConditionSettings, HubSettings, InfluxSettings, InventoryOf, MailOut, MailSettings,
     MqttSettings, NotifySettings, Quiet, SmtpSecurity, SmtpSettings, SpoolLimits, TlsSettings, WEB_PROXIES,
-    WebSettings, WebhookSettings,
+    WebSettings, WebhookSettings, Weekly,
 };
 use crate::config::text::{is_loopback, parse_url};
 use crate::model::condition::{Condition, Delivery, Severity};
@@ -313,6 +313,11 @@ fn notify(raw: &Raw, base: &Path, findings: &mut Findings) -> Option<NotifySetti
             _ => Quiet::Updates,
         },
         digest_minute: raw.minute_of_day("digest_at")?,
+        weekly: match raw.text("weekly")? {
+            "nobody" => Weekly::Nobody,
+            "contacts" => Weekly::Contacts,
+            _ => Weekly::Staff,
+        },
         mails_per_hour: u32::try_from(raw.integer("mails_per_hour")?).ok()?,
         mqtt: raw.boolean("mqtt")?,
         webhooks: raw.tables("webhook").iter().filter_map(|table| webhook(table, base, findings)).collect(),

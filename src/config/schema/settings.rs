@@ -325,6 +325,13 @@ static NOTIFY: Table = Table {
         ),
         default("digest_at", Kind::TimeOfDay, "\"07:30\"", "When summaries and reminders go out."),
         default(
+            "weekly",
+            Kind::Choice(&["nobody", "staff", "contacts"]),
+            "\"staff\"",
+            "Who gets a summary of the week on Monday, at `digest_at`: `contacts` is the staff, and whoever a site names in \
+             `contact_email`, of that site alone.",
+        ),
+        default(
             "mails_per_hour",
             Kind::Integer(2, 1000),
             "20",

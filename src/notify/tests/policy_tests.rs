@@ -1,7 +1,7 @@
 //! The policy on incidents made by hand, and the mails of its notices as golden files.
 
 use super::*;
-use crate::config::settings::Quiet;
+use crate::config::settings::{Quiet, Weekly};
 use crate::model::condition::Delivery;
 
 /// A recorded conversation, as if the first mail had gone out at the opening.
@@ -33,7 +33,11 @@ impl Case {
     fn new(incidents: Vec<Incident>) -> Self {
         Self {
             network: network(Language::Italian),
-            settings: NotifySettings { rodaggio: std::time::Duration::ZERO, ..NotifySettings::default() },
+            settings: NotifySettings {
+                rodaggio: std::time::Duration::ZERO,
+                weekly: Weekly::Nobody,
+                ..NotifySettings::default()
+            },
             incidents,
             log: Log::default(),
             desk: Desk::default(),
@@ -307,6 +311,29 @@ fn notices_read_as_written_down() {
         let digest = with(vec![minor, missed]);
         keep(&digest, "digest", &of(digest.decide(now), NoticeKind::Digest), now);
 
+        let monday = "2026-11-30T06:30:00Z";
+        let site = |number, id: &str, end: Option<&str>| {
+            let below = Incident {
+                number,
+                condition: Condition::SiteBelowTarget,
+                subject: Subject::Site(site_id(id)),
+                caused_by: vec![147],
+                ..fade()
+            };
+            match end {
+                Some(_) => closed(below),
+                None => below,
+            }
+        };
+        let mut week = with(vec![fade(), site(151, "paroldo", None), site(152, "murazzano", Some("over"))]).told();
+        week.settings.weekly = Weekly::Contacts;
+        let town = week.network.sites.get_mut(&site_id("paroldo")).unwrap();
+        town.contact_email = vec!["sindaco@paroldo.example".into()];
+        keep(&week, "weekly", &of(week.decide(monday), NoticeKind::Weekly), monday);
+        let mut calm = with(Vec::new());
+        calm.settings.weekly = Weekly::Staff;
+        keep(&calm, "weekly_calm", &of(calm.decide(monday), NoticeKind::Weekly), monday);
+
         let mut rodaggio = with(vec![closed(fade()), Incident { number: 148, ..down() }]);
         rodaggio.settings.rodaggio = NotifySettings::default().rodaggio;
         rodaggio.desk.rodaggio.born_at = at("2026-11-20T08:00:00Z");
@@ -322,6 +349,37 @@ fn notices_read_as_written_down() {
         }
         keep(&rodaggio, "rodaggio", &of(rodaggio.decide(now), NoticeKind::RodaggioDigest), now);
     }
+}
+
+#[test]
+fn the_week_is_told_on_monday_morning_once_and_not_late() {
+    let mut case = Case::new(Vec::new());
+    case.settings.weekly = Weekly::Staff;
+    let weekly = |case: &Case, now: &str| {
+        let due = case.decide(now);
+        due.into_iter().find(|n| n.kind == NoticeKind::Weekly).and_then(|n| n.weekly).map(|w| (w.from, w.to))
+    };
+    // 07:30 in Rome; 29 November is a Sunday.
+    let (monday, before) = (at("2026-11-30T06:30:00Z"), at("2026-11-23T06:30:00Z"));
+    assert_eq!(weekly(&case, "2026-11-29T12:00:00Z"), None);
+    assert_eq!(weekly(&case, "2026-11-30T06:29:59Z"), None);
+    assert_eq!(weekly(&case, "2026-11-30T06:30:00Z"), Some((before, monday)));
+    assert_eq!(weekly(&case, "2026-12-01T06:29:59Z"), Some((before, monday)), "the hub was off");
+    assert_eq!(weekly(&case, "2026-12-01T06:30:00Z"), None, "a day late");
+    // The week in which the clock changes has an hour more.
+    assert_eq!(weekly(&case, "2026-10-26T06:30:00Z"), Some((at("2026-10-19T05:30:00Z"), at("2026-10-26T06:30:00Z"))));
+    let key = key(&case.network, &Recipient::Staff(0)).unwrap();
+    case.log.put_mailbox(&key, Mailbox { weekly_at: Some(monday), ..Mailbox::default() });
+    assert_eq!(weekly(&case, "2026-11-30T06:31:00Z"), None, "once");
+    assert!(weekly(&case, "2026-12-07T06:30:00Z").is_some());
+    let mut new = Case::new(Vec::new());
+    new.settings.weekly = Weekly::Staff;
+    new.desk.rodaggio.born_at = at("2026-11-30T08:00:00Z");
+    assert_eq!(weekly(&new, "2026-11-30T09:00:00Z"), None, "a hub of this morning has no week to tell");
+    let first = weekly(&new, "2026-12-07T06:30:00Z").map(|(from, _)| from);
+    assert_eq!(first, Some(new.desk.rodaggio.born_at));
+    new.settings.weekly = Weekly::Nobody;
+    assert_eq!(weekly(&new, "2026-12-07T06:30:00Z"), None);
 }
 
 #[test]
