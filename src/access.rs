@@ -23,7 +23,7 @@ use accounts::{Account, Accounts, CODE_STEP_S, Chance, Role};
 use journal::{Event, What};
 use sessions::{Session, Sessions};
 
-use crate::alert::signed::hex;
+use crate::config::text::hex;
 
 /// The file with the accounts.
 pub const ACCOUNTS_FILE: &str = "accounts.json";
@@ -176,13 +176,7 @@ impl Access {
     }
 
     /// Logs somebody in: the cookie's word. Written down before it is told.
-    pub async fn login(
-        self: &Arc<Self>,
-        name: &str,
-        password: &str,
-        code: &str,
-        from: IpAddr,
-    ) -> Result<String, LoginError> {
+    pub async fn login(&self, name: &str, password: &str, code: &str, from: IpAddr) -> Result<String, LoginError> {
         let accounts = self.accounts();
         let account = accounts.get(name).cloned();
         let turn = tokio::time::timeout(QUEUE_MAX, self.hashing.acquire()).await;

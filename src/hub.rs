@@ -174,10 +174,10 @@ impl HubApp {
         health.push(rx);
         let mut wakes = vec![outbox_wake];
         machines.spawn(&mut tasks, &mqtt, &secrets, &shutdown, &mut wakes, &mut health);
-        let access = Access::new(&settings.data_dir, settings.web.open_to.clone())?;
+        let access = (!simulated).then(|| Access::new(&settings.data_dir, settings.web.open_to.clone())).transpose()?;
         let web = WebState {
             public_pages: PublicPages { summary: settings.web.public_summary, contact: settings.web.contact.clone() },
-            access: (!simulated).then(|| Arc::new(access)),
+            access: access.map(Arc::new),
             ledger: Some(ledger.clone()),
             snapshots: snapshots.subscribe(),
             default_language: settings.web.language,

@@ -11,6 +11,7 @@ use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier 
 use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret as TotpSecret, Totp};
 
+use crate::config::secret::Secret;
 use crate::model::{SiteId, WispId};
 
 /// The version of the file that this program writes; it refuses newer ones.
@@ -230,13 +231,9 @@ impl Accounts {
 
     /// Whose link ends in this word. All are compared, so that the time taken says nothing.
     pub fn share(&self, word: &str) -> Option<Whose> {
-        let same = |of: &Share| {
-            let differs = of.word.len() ^ word.len();
-            of.word.bytes().zip(word.bytes()).fold(differs, |differs, (a, b)| differs | usize::from(a ^ b)) == 0
-        };
         let mut found = None;
         for (whose, share) in &self.shares {
-            if same(share) {
+            if Secret::new(share.word.as_str()).is(word) {
                 found = Some(whose);
             }
         }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::alert::signed::hex;
+use crate::config::text::hex;
 
 /// The file, in the hub's data directory.
 pub const FILE: &str = "access.log";

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 
 use super::accounts::Role;
-use crate::alert::signed::hex;
+use crate::config::text::hex;
 
 /// Without a request for so long, a session ends. The page of a screen on the wall asks all the time.
 pub const IDLE_MAX: Duration = Duration::from_hours(8);

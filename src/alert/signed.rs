@@ -9,13 +9,13 @@
 //! is sent again later changes nothing.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::incident::Incident;
+use crate::config::text::hex;
 use crate::model::{BackupId, NetworkId, UnixMillis, WispId};
 
 /// A key is so long: the output of SHA-256 (RFC 2104, section 3).
@@ -201,14 +201,6 @@ fn hmac(key: &[u8; KEY_BYTES], parts: &[&str]) -> Hmac<Sha256> {
         mac.update(&[0]);
     }
     mac
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Lower-case digits only, so that there is one way to write a signature.

@@ -15,6 +15,7 @@ use crate::access::accounts::{Account, Accounts, Role, Share, Whose, check_name}
 use crate::access::journal::{self, Broken, Entry, What};
 use crate::access::{self, ACCOUNTS_FILE};
 use crate::model::network::Language;
+use crate::web::incidents::clean;
 use crate::web::status::HUB_URL;
 
 /// The data directory of `vedetta run` in its usual place, and of an installed hub.
@@ -349,8 +350,8 @@ pub fn access(args: &AccessArgs) -> anyhow::Result<ExitCode> {
     };
     let (entries, broken) = journal::verify(&text);
     let missing = args.head.as_ref().is_some_and(|head| !entries.iter().any(|e| e.hash == *head));
-    let shown = entries.len() - if args.all { entries.len() } else { entries.len().min(LINES) };
-    let shown = &entries[shown..];
+    let older = if args.all { 0 } else { entries.len().saturating_sub(LINES) };
+    let shown = &entries[older..];
     if args.dir.json {
         let why = broken.as_ref().map(ToString::to_string);
         let head = entries.last().map(|e| e.hash.as_str());
@@ -380,8 +381,7 @@ fn render(shown: &[Entry], all: &[Entry], broken: Option<&Broken>, missing: bool
         };
         let note = e.note.as_deref().unwrap_or_default();
         let line = format!("{:>6}  {at}  {:<16} {what:<18} {} {note}", e.n, e.who, e.from);
-        let plain: String = line.chars().filter(|c| !c.is_control()).collect();
-        let _ = writeln!(out, "{}", plain.trim_end());
+        let _ = writeln!(out, "{}", clean(&line).trim_end());
     }
     let _ = match (broken, all.last()) {
         (Some(broken), _) => writeln!(out, "{}: {broken}", pick("REGISTRO ALTERATO", "THE LOG WAS TAMPERED WITH")),

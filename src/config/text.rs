@@ -1,5 +1,6 @@
 //! Texts with a meaning: durations, times of day, addresses of mail, of the web and of hardware. `[P]`
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,6 +9,14 @@ const DURATION_DAYS_MAX: u64 = 3653;
 
 /// Units of a duration, longest first: the order in which they may be combined.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+/// Lower-case hexadecimal, two digits a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
 
 /// `30s`, `15m`, `35d`, `500ms`, `1h30m`. `None` if it is not one.
 pub fn parse_duration(text: &str) -> Option<Duration> {

@@ -11,7 +11,6 @@
 //! revision.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use crate::config::check;
 use crate::config::part::{render, secrets};
 use crate::config::seal::seal;
 use crate::config::secret::SecretSource;
+use crate::config::text::hex;
 use crate::model::network::Network;
 use crate::model::part::AgentPart;
 use crate::model::view::PartView;
@@ -230,10 +230,7 @@ fn digest(key: &[u8; DIGEST_KEY_BYTES], entry: &Entry) -> String {
     mac.update(&(entry.inventory.len() as u64).to_be_bytes());
     mac.update(entry.inventory.as_bytes());
     mac.update(&entry.secrets);
-    mac.finalize().into_bytes().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&mac.finalize().into_bytes())
 }
 
 /// Reads or makes the key of the digests.

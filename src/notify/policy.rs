@@ -170,7 +170,7 @@ pub fn decide(situation: Situation<'_>) -> Vec<Notice> {
         notices.extend(shadow);
         notices.extend(view.within_rate(&recipient, &key, real));
         notices.extend(digest::due(&view, &recipient, &key, &numbered));
-        notices.extend(weekly::due(&view, &recipient, &situation.log.mailbox(&key), &numbered));
+        notices.extend(weekly::due(&view, &recipient, &key, &numbered));
         if let Recipient::Staff(index) = recipient {
             notices.extend(view.undeliverable(index));
         }

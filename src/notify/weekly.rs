@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::calendar;
-use super::log::Mailbox;
 use super::policy::{Notice, View, Why};
 use super::{NoticeKind, Recipient};
 use crate::alert::{Condition, Incident, Subject};
@@ -57,7 +56,7 @@ pub struct WeeklyReport {
 }
 
 /// The summary that is due for a recipient, whether or not something happened: that nothing did is news, too.
-pub(super) fn due(view: &View<'_>, to: &Recipient, mailbox: &Mailbox, all: &[&Incident]) -> Option<Notice> {
+pub(super) fn due(view: &View<'_>, to: &Recipient, key: &str, all: &[&Incident]) -> Option<Notice> {
     let s = &view.s;
     let wanted = match to {
         Recipient::Staff(_) => s.settings.weekly != Weekly::Nobody,
@@ -66,7 +65,7 @@ pub(super) fn due(view: &View<'_>, to: &Recipient, mailbox: &Mailbox, all: &[&In
     };
     let born = s.desk.rodaggio.born_at;
     let monday = calendar::latest_monday(&view.zone, s.settings.digest_minute, s.now);
-    let told_to = mailbox.weekly_at.unwrap_or(born);
+    let told_to = s.log.mailbox(key).weekly_at.unwrap_or(born);
     if !wanted || monday <= told_to || s.now.since(monday) >= LATE_MAX {
         return None;
     }

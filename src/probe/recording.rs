@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 
 use super::device::{Identity, Polled};
 use super::value::{Oid, Value};
+use crate::config::text::hex;
 use crate::model::Reading;
 
 /// Largest recording that is read, bytes: far more than the largest sector says.
@@ -195,13 +196,6 @@ fn value_text(value: &Value) -> Option<String> {
 fn readable(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
     (text.trim() == text && !text.chars().any(char::is_control)).then_some(text)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Readings as `field=value[ provenance]` or `field=(reason)`, in the order of their names.

@@ -11,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 use axum::extract::{Form, FromRequest as _, Path, Query, Request, State};
-use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::desk::{self, DeskError, DeskRequest, History, is_local, moment};
 use super::page::sheet::{self, IncidentParts, LinkParts, Typed};
 use super::snapshot::Snapshot;
-use super::{Shared, SharedState, gate, html, language, limit};
+use super::{Shared, SharedState, gate, html, language};
 use crate::access::sessions::Session;
 use crate::alert::desk::{Act, Command, Desk, Fault, Place, Refusal};
 use crate::alert::signed::{self, FormSign};
@@ -61,7 +61,7 @@ pub struct Fields {
 /// Why a form was not taken: the answer's code, and a sentence.
 type Refused = (StatusCode, String);
 /// Two languages' worth of one sentence.
-type Said = (&'static str, &'static str);
+pub(super) type Said = (&'static str, &'static str);
 
 const BAD_FORM: Said = (
     "Il modulo non è valido. Controllate i dati e inviate di nuovo.",
@@ -74,7 +74,7 @@ const OLD_FORM: Said = (
 const NOT_WRITTEN: Said =
     ("Non è stato registrato: riprovate tra un minuto.", "It was not recorded: try again in a minute.");
 
-fn pick(language: Language, (italian, english): Said) -> &'static str {
+pub(super) fn pick(language: Language, (italian, english): Said) -> &'static str {
     if language == Language::Italian { italian } else { english }
 }
 
@@ -328,16 +328,9 @@ fn asked<'a>(shared: &'a Shared, lang: Option<&str>, own: Option<Language>, head
 }
 
 /// What a token grants, if this hub wrote it and its reader has not asked too often. The ledger is not asked before.
-fn granted(
-    shared: &Shared,
-    extensions: &Extensions,
-    token: &str,
-    headers: &HeaderMap,
-) -> Result<signed::Grant, StatusCode> {
+fn granted(shared: &Shared, request: &Request, token: &str) -> Result<signed::Grant, StatusCode> {
     let desk = shared.state.desk.as_ref().ok_or(StatusCode::NOT_FOUND)?;
-    if let Some(peer) = desk::peer(extensions)
-        && !shared.limit.take(limit::reader(peer, headers, &desk.proxies), Instant::now())
-    {
+    if gate::reader(shared, request).is_some_and(|reader| !shared.limit.take(reader, Instant::now())) {
         return Err(StatusCode::TOO_MANY_REQUESTS);
     }
     desk.links.read(&shared.snapshot().network.id, token).ok_or(StatusCode::NOT_FOUND)
@@ -449,7 +442,7 @@ pub(super) async fn link(
     request: Request,
 ) -> Response {
     let headers = request.headers();
-    let grant = granted(&shared, request.extensions(), &token, headers);
+    let grant = granted(&shared, &request, &token);
     let own = language_of(&shared, grant.as_ref());
     let Some(asked) = asked(&shared, query.lang.as_deref(), own, headers) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -474,7 +467,7 @@ pub(super) async fn change_by_link(
     request: Request,
 ) -> Response {
     let headers = request.headers().clone();
-    let grant = granted(&shared, request.extensions(), &token, &headers);
+    let grant = granted(&shared, &request, &token);
     let own = language_of(&shared, grant.as_ref());
     let read = if is_foreign(&headers) { Err(BAD_FORM) } else { Fields::read(request).await };
     let lang = read.as_ref().ok().map(|fields| fields.lang.as_str());
@@ -547,7 +540,7 @@ impl Asked<'_> {
             FormSign::Old => return self.refuse(StatusCode::CONFLICT, OLD_FORM),
             FormSign::Wrong => return self.refuse(StatusCode::FORBIDDEN, BAD_FORM),
         }
-        if writer.account().is_none() && !self.desk.knows(fields.token.trim()) {
+        if writer.account().is_none() && !self.desk.token.is(fields.token.trim()) {
             let wrong = ("Il codice di accesso manca o è sbagliato.", "The access code is missing or wrong.");
             return self.refuse(StatusCode::UNAUTHORIZED, wrong);
         }

@@ -56,10 +56,8 @@ fn is_open(shared: &Shared, access: &Access, request: &Request) -> bool {
 }
 
 fn shows_token(shared: &Shared, request: &Request) -> bool {
-    let shown = request.headers().get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let shown = shown.and_then(|v| v.strip_prefix("Bearer "));
     let desk = shared.state.desk.as_ref();
-    desk::is_local(request.extensions()) && shown.zip(desk).is_some_and(|(shown, desk)| desk.knows(shown))
+    desk::is_local(request.extensions()) && desk.is_some_and(|desk| desk.is_shown_in(request.headers()))
 }
 
 /// A page is answered with the way in; what a program asks for, with 401.
@@ -152,13 +150,13 @@ fn account_page(
     headers: &HeaderMap,
 ) -> Response {
     let snapshot = shared.snapshot();
-    let pick = |italian, english| if language == Language::Italian { italian } else { english };
+    let says = |italian, english| forms::pick(language, (italian, english));
     let page = AccountPage {
         f: Frame::new(&snapshot, language),
         session: shown.session,
         role: match shown.session.map(|s| s.role) {
-            Some(Role::Reader) => pick("può leggere tutto", "may read everything"),
-            _ => pick("può leggere e registrare", "may read and record"),
+            Some(Role::Reader) => says("può leggere tutto", "may read everything"),
+            _ => says("può leggere e registrare", "may read and record"),
         },
         nobody: access.accounts().is_empty(),
         name: shown.name,
@@ -193,7 +191,7 @@ pub(super) async fn login(State(shared): SharedState, request: Request) -> Respo
     let fields = fields.ok().filter(|_| !forms::is_foreign(&headers));
     let Some(fields) = fields else { return (StatusCode::BAD_REQUEST, "not a form of this page\n").into_response() };
     let language = shared.language(&PageQuery { lang: Some(fields.lang.clone()) }, &headers);
-    let pick = |italian, english| if language == Language::Italian { italian } else { english };
+    let says = |italian, english| forms::pick(language, (italian, english));
     let refuse = |status, problem| {
         let shown = Shown { session: None, name: &fields.name, next: &fields.next, problem: Some(problem), status };
         let mut response = account_page(&shared, &access, &shown, language, &headers);
@@ -203,7 +201,7 @@ pub(super) async fn login(State(shared): SharedState, request: Request) -> Respo
         response
     };
     if !shared.logins.take(from, Instant::now()) {
-        let problem = pick("Troppi tentativi: riprovate tra un minuto.", "Too many attempts: try again in a minute.");
+        let problem = says("Troppi tentativi: riprovate tra un minuto.", "Too many attempts: try again in a minute.");
         return refuse(StatusCode::TOO_MANY_REQUESTS, problem);
     }
     match access.login(fields.name.trim(), &fields.password, &fields.code, from).await {
@@ -217,14 +215,14 @@ pub(super) async fn login(State(shared): SharedState, request: Request) -> Respo
         }
         Err(LoginError::Wrong) => refuse(
             StatusCode::UNAUTHORIZED,
-            pick(
+            says(
                 "Nome, password o codice non corretti. Ogni codice vale una volta: se era appena stato usato, aspettate il prossimo.",
                 "Wrong name, password or code. Each code is good once: if it was just used, wait for the next.",
             ),
         ),
         Err(error) => {
             tracing::error!(error = format!("{:#}", anyhow::Error::new(error)), "nobody can log in now");
-            let problem = pick(
+            let problem = says(
                 "Adesso non si può entrare: riprovate tra un minuto.",
                 "Nobody can log in now: try again in a minute.",
             );

@@ -121,8 +121,8 @@ fn pick(language: Language, italian: &'static str, english: &'static str) -> &'s
     }
 }
 
-/// What came from a hub, without control characters.
-fn clean(text: &str) -> String {
+/// What came from a hub, or from a file that others may have written, without control characters.
+pub fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 

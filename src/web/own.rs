@@ -13,7 +13,7 @@ use crate::model::{EdgeId, SiteId, WispId};
 pub fn of_wisp(all: &Snapshot, wisp: &WispId) -> Snapshot {
     let own = |edge: &LinkView| edge.wisp.as_ref() == Some(wisp);
     let incidents = all.incidents.iter().filter(|i| i.number > 0 && i.wisp.as_ref() == Some(wisp));
-    reduced(all, own, incidents.cloned().collect(), &BTreeSet::new())
+    reduced(all, own, incidents.cloned().collect(), None)
 }
 
 /// What the place was promised and has, the links that limit it, and the incidents that it suffers from; no equipment.
@@ -21,11 +21,10 @@ pub fn of_site(all: &Snapshot, site: &SiteId) -> Snapshot {
     let incidents: Vec<Incident> = all.incidents.iter().filter(|i| i.number > 0 && suffers(i, site)).cloned().collect();
     let view = all.view.sites.get(site);
     let limits = view.into_iter().flat_map(|v| std::iter::once(&v.downstream).chain(&v.upstream));
-    let limits: BTreeSet<EdgeId> = limits.flat_map(|d| d.bottleneck.iter().chain(&d.unknown_edges)).cloned().collect();
-    let told = |edge: &LinkView| {
-        limits.contains(&edge.id) || incidents.iter().any(|i| matches!(&i.subject, Subject::Edge(id) if *id == edge.id))
-    };
-    let mut own = reduced(all, told, incidents.clone(), &BTreeSet::from([site.clone()]));
+    let limits = limits.flat_map(|d| d.bottleneck.iter().chain(&d.unknown_edges));
+    let weak = incidents.iter().filter_map(|i| if let Subject::Edge(id) = &i.subject { Some(id) } else { None });
+    let told: BTreeSet<EdgeId> = limits.chain(weak).cloned().collect();
+    let mut own = reduced(all, |edge| told.contains(&edge.id), incidents, Some(site));
     let view = Arc::make_mut(&mut own.view);
     view.sites = all.view.sites.get(site).map(|v| (site.clone(), v.clone())).into_iter().collect();
     for edge in view.links.values_mut().chain(view.bundles.values_mut()).chain(view.backhauls.values_mut()) {
@@ -50,7 +49,7 @@ fn reduced(
     all: &Snapshot,
     keep: impl Fn(&LinkView) -> bool,
     incidents: Vec<Incident>,
-    also: &BTreeSet<SiteId>,
+    also: Option<&SiteId>,
 ) -> Snapshot {
     let bare = |edge: &LinkView| LinkView { behind: Vec::new(), ..edge.clone() };
     let view = NetworkView {

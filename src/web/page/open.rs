@@ -8,7 +8,7 @@ use super::super::snapshot::Snapshot;
 use super::super::summary::{headline, standing_of, summarize};
 use super::super::{figures, names, words};
 use super::sheet::Frame;
-use super::{Context, incident, link, place, site};
+use super::{Context, incident, link, operator, place, site};
 use crate::model::network::{Language, SiteKind};
 use crate::model::view::SiteView;
 use crate::model::{SiteId, WispId};
@@ -36,12 +36,12 @@ pub fn wisp(all: &Snapshot, id: &WispId, language: Language) -> Option<Result<St
     let c = Context::new(snapshot, language);
     let (links, backhauls) = link::rows(&c);
     let edges: Vec<link::Row> = backhauls.into_iter().chain(links).collect();
-    let trouble = edges.iter().filter(|row| !matches!(row.class, "well" | "idle")).count();
+    let (class, state) = operator::standing(&edges, language);
     let page = WispPage {
         f: Frame::new(snapshot, language),
         name,
-        class: if trouble > 0 { "below" } else { "well" },
-        state: super::operator::trouble(trouble, edges.len(), language),
+        class,
+        state,
         updated: c.clock.moment_with_seconds(snapshot.generated_at, language),
         edges,
         incidents: snapshot.incidents.iter().take(INCIDENTS_MAX).map(|i| incident::line(&c, i)).collect(),

@@ -41,13 +41,13 @@ pub fn page(snapshot: &Snapshot, id: &str, language: Language) -> Option<Result<
     let (links, backhauls) = link::rows(&c);
     let own = |row: &link::Row| row.operator.as_ref() == Some(&operator.id);
     let edges: Vec<link::Row> = backhauls.into_iter().chain(links).filter(own).collect();
-    let trouble = edges.iter().filter(|row| !matches!(row.class, "well" | "idle")).count();
+    let (class, state) = standing(&edges, language);
     let page = OperatorPage {
         f: Frame::new(snapshot, language),
         name: &operator.name,
         id: operator.id.as_str(),
-        class: if trouble > 0 { "below" } else { "well" },
-        state: self::trouble(trouble, edges.len(), language),
+        class,
+        state,
         updated: c.clock.moment_with_seconds(snapshot.generated_at, language),
         phone: operator.phone.as_deref(),
         email: operator.email.join(", "),
@@ -63,12 +63,13 @@ pub fn page(snapshot: &Snapshot, id: &str, language: Language) -> Option<Result<
     Some(page.render())
 }
 
-/// How many links of all want somebody to look at them.
-pub fn trouble(n: usize, all: usize, language: Language) -> String {
-    match (n, language) {
-        (0, Language::Italian) => "in regola".to_owned(),
-        (0, Language::English) => "well".to_owned(),
-        (n, Language::Italian) => format!("{n} su {all} da guardare"),
-        (n, Language::English) => format!("{n} of {all} to be looked at"),
+/// How an operator stands, by how many of its links want somebody to look at them: class of style, and words.
+pub(super) fn standing(edges: &[link::Row], language: Language) -> (&'static str, String) {
+    let trouble = edges.iter().filter(|row| !matches!(row.class, "well" | "idle")).count();
+    match (trouble, language) {
+        (0, Language::Italian) => ("well", "in regola".to_owned()),
+        (0, Language::English) => ("well", "well".to_owned()),
+        (n, Language::Italian) => ("below", format!("{n} su {} da guardare", edges.len())),
+        (n, Language::English) => ("below", format!("{n} of {} to be looked at", edges.len())),
     }
 }
